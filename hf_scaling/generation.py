@@ -1,0 +1,119 @@
+"""Batched decoding of tunes: each sample a function of its prompt and its seed, whatever else is in the batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import (
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from hf_scaling.records import UserError
+
+HEADER_FIELDS = {"title": "T", "rhythm": "R", "meter": "M", "length": "L", "key": "K"}
+_METERS = {"jig": "6/8", "slip jig": "9/8", "slide": "12/8", "polka": "2/4", "waltz": "3/4", "mazurka": "3/4"}
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One tune as the model wrote it, prompt included; `complete` if the model ended it itself."""
+
+    prompt: str
+    seed: int
+    text: str
+    complete: bool
+
+
+def build_prompt(**fields: str | None) -> str:
+    """The opening of a tune: the empty string without fields, else its header in the order models were trained on.
+
+    Takes title, rhythm, meter, length and key. A field left out is written with the usual value where the key is
+    given, since the key comes last and closes the header; without a key the header ends at the last field given, and
+    the model writes the rest.
+
+    Raises:
+        UserError: an unknown field, or a value with a line break, which would smuggle in another field.
+    """
+    for name, value in fields.items():
+        if name not in HEADER_FIELDS:
+            raise UserError(f"prompt: got the field {name!r}, expected some of {', '.join(HEADER_FIELDS)}")
+        if value is not None and (not value.strip() or not value.isprintable()):
+            raise UserError(f"{name}: got {value!r}, expected text on a single line")
+    given = {name: value.strip() for name, value in fields.items() if value is not None}
+    if not given:
+        return ""
+    given.setdefault("title", "Untitled")
+    if "key" in given or "length" in given:
+        given.setdefault("meter", _METERS.get(given.get("rhythm", "").lower(), "4/4"))
+    if "key" in given:
+        given.setdefault("length", "1/8")
+    return "X:1\n" + "".join(f"{letter}:{given[name]}\n" for name, letter in HEADER_FIELDS.items() if name in given)
+
+
+class SeededSampling(LogitsProcessor):
+    """Turns greedy search into sampling with one generator a row, by the Gumbel-max trick.
+
+    The library draws a whole batch from one generator, so there a sample depends on its neighbours.
+    """
+
+    def __init__(self, seeds: Sequence[int]):
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """`scores` (batch, vocab_size) plus independent Gumbel noise."""
+        uniform = torch.stack([torch.rand(scores.shape[1], generator=generator) for generator in self._generators])
+        gumbel = -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
+        return scores + gumbel.to(scores)
+
+
+@torch.inference_mode()
+def generate_tunes(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    temperature: float = 1.0,
+    top_p: float = 0.95,
+    batch_size: int = 16,
+) -> list[Generation]:
+    """Continue each prompt until the model ends the tune or its context is full.
+
+    Raises:
+        UserError: a prompt fills the context, temperature is not above 0, or top_p is outside (0, 1].
+    """
+    if temperature <= 0:
+        raise UserError(f"temperature: got {temperature}, expected a number above 0")
+    if not 0 < top_p <= 1:
+        raise UserError(f"top_p: got {top_p}, expected a number above 0 and at most 1")
+    limit = tokenizer.model_max_length
+    model.eval()
+    generations: list[Generation] = []
+    for start in range(0, len(prompts), batch_size):
+        chosen = slice(start, start + batch_size)
+        batch = tokenizer(list(prompts[chosen]), return_tensors="pt", padding=True).to(model.device)
+        length = batch["input_ids"].shape[1]
+        if length >= limit:
+            raise UserError(f"prompt: got {length} characters, but the model's context is {limit}; shorten the prompt")
+        output = model.generate(
+            input_ids=batch["input_ids"],
+            attention_mask=batch["attention_mask"],
+            do_sample=False,
+            temperature=None,
+            top_p=None,
+            max_length=None,
+            max_new_tokens=limit - length,
+            bad_words_ids=[[tokenizer.pad_token_id], [tokenizer.unk_token_id]],
+            logits_processor=LogitsProcessorList(
+                [TemperatureLogitsWarper(temperature), TopPLogitsWarper(top_p), SeededSampling(seeds[chosen])]
+            ),
+        )
+        for prompt, seed, ids in zip(prompts[chosen], seeds[chosen], output[:, length:].tolist(), strict=True):
+            complete = tokenizer.eos_token_id in ids
+            written = ids[: ids.index(tokenizer.eos_token_id)] if complete else ids
+            generations.append(Generation(prompt, seed, prompt + tokenizer.decode(written), complete))
+    return generations

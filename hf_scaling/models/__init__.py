@@ -1,0 +1,18 @@
+"""Model families: the sizes of a ladder, what they cost, and how they are built."""
+
+from hf_scaling.models.counting import ParameterCount, count_parameters, training_flops_per_token
+from hf_scaling.models.families import FAMILIES, build_config, build_model
+from hf_scaling.models.size import Size, parse_ladder
+from hf_scaling.models.vocabulary import Vocabulary
+
+__all__ = [
+    "FAMILIES",
+    "ParameterCount",
+    "Size",
+    "Vocabulary",
+    "build_config",
+    "build_model",
+    "count_parameters",
+    "parse_ladder",
+    "training_flops_per_token",
+]

@@ -1,0 +1,38 @@
+"""The families by name, and building a model of one."""
+
+from types import ModuleType
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+
+from hf_scaling.models import gpt2, lstm
+from hf_scaling.models.folk_lstm import FolkLSTMConfig, FolkLSTMForCausalLM
+from hf_scaling.models.size import Size
+from hf_scaling.models.vocabulary import Vocabulary
+from hf_scaling.records import UserError
+
+# A family is one module: `config(size, vocabulary, context_length, dropout)`, `matmul_parameters(config)`,
+# `attention_flops_per_token(config)`, LABEL and CAN_COMPILE. A new one is that module and one line here.
+FAMILIES: dict[str, ModuleType] = {"gpt2": gpt2, "folk_lstm": lstm}
+
+AutoConfig.register("folk_lstm", FolkLSTMConfig, exist_ok=True)
+AutoModelForCausalLM.register(FolkLSTMConfig, FolkLSTMForCausalLM, exist_ok=True)
+
+
+def build_config(
+    family: str, size: Size, vocabulary: Vocabulary, context_length: int, dropout: float = 0.0
+) -> PreTrainedConfig:
+    """The transformers configuration of one size of one family.
+
+    Raises:
+        UserError: there is no such family.
+    """
+    if family not in FAMILIES:
+        raise UserError(f"families: got {family!r}, expected one of {', '.join(FAMILIES)}")
+    return FAMILIES[family].config(size, vocabulary, context_length, dropout)
+
+
+def build_model(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
+    """A freshly initialised model in float32; the same seed gives the same weights."""
+    torch.manual_seed(seed)
+    return AutoModelForCausalLM.from_config(config)

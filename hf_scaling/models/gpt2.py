@@ -1,0 +1,36 @@
+"""The family `gpt2`: transformers' GPT-2 at the shape that a size gives."""
+
+from transformers import GPT2Config
+
+from hf_scaling.models.size import Size
+from hf_scaling.models.vocabulary import Vocabulary
+
+CAN_COMPILE = True
+LABEL = "GPT-2"
+
+
+def config(size: Size, vocabulary: Vocabulary, context_length: int, dropout: float) -> GPT2Config:
+    """The configuration of `size`. The activation is GPT-2's own, by torch's fused kernel."""
+    return GPT2Config(
+        n_positions=context_length,
+        n_embd=size.d_model,
+        n_layer=size.n_layers,
+        n_head=size.n_heads,
+        n_inner=size.d_ff,
+        activation_function="gelu_pytorch_tanh",
+        resid_pdrop=dropout,
+        embd_pdrop=dropout,
+        attn_pdrop=dropout,
+        **vocabulary.as_config(),
+    )
+
+
+def matmul_parameters(config: GPT2Config) -> int:
+    """Weights that multiply an activation at every token: the blocks' matrices and the tied output matrix."""
+    d, ff = config.n_embd, config.n_inner
+    return config.n_layer * (4 * d * d + 2 * d * ff) + config.vocab_size * d
+
+
+def attention_flops_per_token(config: GPT2Config) -> int:
+    """Forward and backward FLOPs of scores and weighted sums at full context, 12·s·d·L a token."""
+    return 12 * config.n_positions * config.n_embd * config.n_layer

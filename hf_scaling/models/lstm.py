@@ -1,0 +1,49 @@
+"""The family `folk_lstm`: at each size, the LSTM whose total parameter count comes closest to the transformer's."""
+
+from hf_scaling.models.folk_lstm import FolkLSTMConfig
+from hf_scaling.models.size import Size
+from hf_scaling.models.vocabulary import Vocabulary
+
+CAN_COMPILE = False  # torch.compile breaks the graph at nn.LSTM and gains nothing
+LABEL = "LSTM"
+N_LAYERS = 2  # every size alike, so that width alone makes the ladder
+
+
+def parameters(hidden_size: int, n_layers: int, vocab_size: int) -> int:
+    """Total parameters: tied embedding, and in each layer four gates with two matrices and two biases."""
+    return vocab_size * hidden_size + n_layers * (8 * hidden_size**2 + 8 * hidden_size)
+
+
+def transformer_parameters(size: Size, vocab_size: int, context_length: int) -> int:
+    """Total parameters of the GPT-2 of this size: the count to match."""
+    d, ff = size.d_model, size.d_ff
+    block = 4 * d * d + 4 * d + 2 * d * ff + d + ff + 4 * d
+    return (vocab_size + context_length) * d + size.n_layers * block + 2 * d
+
+
+def config(size: Size, vocabulary: Vocabulary, context_length: int, dropout: float) -> FolkLSTMConfig:
+    """The configuration whose total is closest to the transformer's of the same size and context."""
+    target = transformer_parameters(size, vocabulary.vocab_size, context_length)
+    hidden = 1
+    while parameters(hidden + 1, N_LAYERS, vocabulary.vocab_size) <= target:
+        hidden += 1
+    hidden = min(
+        (hidden, hidden + 1), key=lambda width: abs(parameters(width, N_LAYERS, vocabulary.vocab_size) - target)
+    )
+    return FolkLSTMConfig(
+        hidden_size=hidden,
+        num_hidden_layers=N_LAYERS,
+        dropout=dropout,
+        max_position_embeddings=context_length,
+        **vocabulary.as_config(),
+    )
+
+
+def matmul_parameters(config: FolkLSTMConfig) -> int:
+    """Weights that multiply an activation at every token: the gates' matrices and the tied output matrix."""
+    return config.num_hidden_layers * 8 * config.hidden_size**2 + config.vocab_size * config.hidden_size
+
+
+def attention_flops_per_token(config: FolkLSTMConfig) -> int:
+    """None: an LSTM does not attend."""
+    return 0

@@ -1,0 +1,49 @@
+"""ABC notation: read, check and mend tunes, with the standard library only.
+
+One engine reads everything: `lexer.py` turns characters into tokens, `grammar.Machine` tokens into events (notes with
+exact durations, rests, bar lines, fields) and problems. It is incremental: feed it a character at a time or a tune at
+once, the result is the same. On it stand
+
+- `split_tunes`, `header`, `melody` (`tune.py`): tune books, headers, the staff positions that fingerprints are made of;
+- `check` (`check.py`): parses, strict, playable, and diagnostics with the codes of `CODES`;
+- `repair` (`repair.py`): mend a tune, with a log;
+- `canonical_repeats` (`repeats.py`): every repeat as `|: ... :|`, for players that get anything else wrong.
+
+The standard followed is ABC 2.1 (https://abcnotation.com/wiki/abc:standard:v2.1), as folk tunes use it.
+"""
+
+from hf_scaling.notation.check import CODES, Diagnostic, Verdict, check, read
+from hf_scaling.notation.durations import WHOLE
+from hf_scaling.notation.fields import Key, Meter, parse_key, parse_meter, parse_unit
+from hf_scaling.notation.grammar import Bar, Field, Machine, Note, Rest
+from hf_scaling.notation.repair import Repair, Repaired, Unrepairable, repair
+from hf_scaling.notation.repeats import canonical_repeats
+from hf_scaling.notation.tune import Header, header, melody, split_tunes
+
+__all__ = [
+    "CODES",
+    "WHOLE",
+    "Bar",
+    "Diagnostic",
+    "Field",
+    "Header",
+    "Key",
+    "Machine",
+    "Meter",
+    "Note",
+    "Repair",
+    "Repaired",
+    "Rest",
+    "Unrepairable",
+    "Verdict",
+    "canonical_repeats",
+    "check",
+    "header",
+    "melody",
+    "parse_key",
+    "parse_meter",
+    "parse_unit",
+    "read",
+    "repair",
+    "split_tunes",
+]

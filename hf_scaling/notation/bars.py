@@ -1,0 +1,157 @@
+"""Two rules that span bars: how long each bar is, and that repeats and numbered endings come in pairs."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from hf_scaling.notation.durations import Ticks
+
+Report = Callable[[str, int, str], None]  # code, offset, message
+
+
+class BarLine(NamedTuple):
+    """What a bar line says.
+
+    strong: all but a plain `|`; last: `|]`; endings: the numbers of `|1` or `[1,3`; line: False for a bare `[1`,
+    which draws no line.
+    """
+
+    repeat_end: bool
+    repeat_start: bool
+    strong: bool
+    last: bool
+    endings: tuple[int, ...]
+    line: bool
+
+
+@lru_cache(maxsize=1024)
+def parse_bar_line(text: str) -> BarLine:
+    """Read a bar token, such as `|`, `:|2`, `|]` or `[1,3`."""
+    marks = text.rstrip("0123456789,-")
+    numbers: list[int] = []
+    for part in text[len(marks) :].split(","):
+        first, _, last = part.partition("-")
+        if first:  # "1-3" is 1, 2, 3; no tune has a hundred endings
+            numbers += range(int(first[:2]), int((last or first)[:2]) + 1)
+    return BarLine(
+        repeat_end=marks.startswith(":"),
+        repeat_start=marks.endswith(":"),
+        strong=bool(numbers) or marks not in ("|", "[|]"),
+        last=marks == "|]",
+        endings=tuple(numbers),
+        line=marks != "[",
+    )
+
+
+class BarLengths:
+    """Judges bar lengths as they come.
+
+    A bar is right when it is as long as the metre says, or shorter and
+    - the first after the start of the tune, a double bar or a repeat: a pickup;
+    - the last before one of these, and complements the pickup of its section, of the tune or the one that follows;
+    - at a numbered ending, a repeat or a line end, and the bar's other half follows (for a second ending: precedes
+      the first).
+    """
+
+    def __init__(self, report: Report) -> None:
+        """Judge a tune from its start; what is wrong goes to `report`."""
+        self._report = report
+        self._first = True  # no bar of this section has been heard
+        self._ending = False  # this bar opens a numbered ending
+        self._tune_pickup: Ticks | None = None  # None until the first bar has been heard
+        self._section_pickup: Ticks = 0
+        self._before_ending: Ticks = 0  # the short bar that the first ending cut in two
+        self._short: tuple[Ticks, int, bool] | None = None  # a bar whose other half may follow: ticks, offset, strong
+
+    def close(self, ticks: Ticks, full: Ticks | None, line: BarLine, offset: int, at_line_end: bool) -> None:
+        """A bar of `ticks` ends at a bar line at `offset`; `full`: the length it should have, None if it is free.
+
+        at_line_end: whether the bar line before this bar was the last thing on its line of text.
+        """
+        if ticks and full is not None:
+            self._judge(ticks, full, line, offset, at_line_end)
+        elif full is None:
+            self._short = None
+        if line.endings:
+            if line.endings[0] == 1:
+                self._before_ending = self._short[0] if self._short else 0
+            self._ending, self._first = True, False
+        elif ticks or line.strong:
+            self._ending, self._first = False, line.strong
+
+    def finish(self) -> None:
+        """The tune is over: a half bar still waiting for its other half is short."""
+        self._give_up_short()
+
+    def _judge(self, ticks: Ticks, full: Ticks, line: BarLine, offset: int, at_line_end: bool) -> None:
+        short, self._short = self._short, None
+        if short and short[0] + ticks == full and (short[2] or at_line_end):
+            if self._first:
+                self._section_pickup = ticks
+            return
+        self._short = short
+        self._give_up_short()
+        if ticks > full:
+            self._report("bar-long", offset, f"the bar is {ticks / full:.3g} of a bar long")
+        elif ticks < full and not self._may_be_short(ticks, full, line):
+            self._short = (ticks, offset, line.strong)
+        if self._tune_pickup is None:
+            self._tune_pickup = ticks
+
+    def _may_be_short(self, ticks: Ticks, full: Ticks, line: BarLine) -> bool:
+        if self._ending and self._before_ending + ticks == full:
+            return True
+        if line.strong and full in ((self._tune_pickup or 0) + ticks, self._section_pickup + ticks):
+            return True
+        if self._first and not (line.repeat_end or line.endings or line.last):
+            self._section_pickup = ticks
+            return True
+        return False
+
+    def _give_up_short(self) -> None:
+        if self._short:
+            self._report("bar-short", self._short[1], "the bar is shorter than the metre says")
+            self._short = None
+
+
+class Repeats:
+    """Judges that every `|:` finds its `:|` and that numbered endings run 1, 2, ... without gap.
+
+    A `:|` without `|:` is legal: it repeats from the start, the last double bar or the last repeat (ABC 2.1 §4.8).
+    """
+
+    def __init__(self, report: Report) -> None:
+        """Judge a tune from its start; what is wrong goes to `report`."""
+        self._report = report
+        self._open: int | None = None
+        self._endings: list[tuple[int, tuple[int, ...]]] = []  # where, and the numbers
+
+    def bar(self, line: BarLine, offset: int) -> None:
+        """Take a bar line."""
+        if line.repeat_end:
+            self._open = None
+        if line.repeat_start:
+            self._end_repeat()
+            self._end_endings()
+            self._open = offset
+        if line.endings:
+            if line.endings[0] == 1:
+                self._end_endings()
+            self._endings.append((offset, line.endings))
+
+    def finish(self) -> None:
+        """The tune is over."""
+        self._end_repeat()
+        self._end_endings()
+
+    def _end_repeat(self) -> None:
+        if self._open is not None:
+            self._report("repeat-open", self._open, "this repeat is never closed with :|")
+            self._open = None
+
+    def _end_endings(self) -> None:
+        marks, self._endings = self._endings, []
+        numbers = sorted(number for _, group in marks for number in group)
+        if len(numbers) == 1 or numbers != list(range(1, len(numbers) + 1)):
+            for offset, group in marks:
+                self._report("ending", offset, f"ending {group[0]} of endings that do not run 1, 2, ...")

@@ -1,0 +1,37 @@
+"""The study folder's ground rules: atomic writes, content hashes and the ledger. Standard library only."""
+
+from hf_scaling.records.errors import UserError, exit_code
+from hf_scaling.records.files import (
+    atomic_dir,
+    atomic_file,
+    content_hash,
+    file_sha256,
+    read_json,
+    read_jsonl,
+    set_aside,
+    sweep_partials,
+    write_json,
+    write_jsonl,
+    write_text,
+)
+from hf_scaling.records.ledger import LEDGER_FIELDS, append_row, finished_rows, read_ledger
+
+__all__ = [
+    "LEDGER_FIELDS",
+    "UserError",
+    "append_row",
+    "atomic_dir",
+    "atomic_file",
+    "content_hash",
+    "exit_code",
+    "file_sha256",
+    "finished_rows",
+    "read_json",
+    "read_jsonl",
+    "read_ledger",
+    "set_aside",
+    "sweep_partials",
+    "write_json",
+    "write_jsonl",
+    "write_text",
+]

@@ -1,0 +1,81 @@
+"""What a study cannot say, in sentences that depend on its data where they can."""
+
+from typing import Any
+
+from hf_scaling.report import formats
+from hf_scaling.report.finding import rungs
+from hf_scaling.report.reading import Study
+
+_ENOUGH_POINTS = 9  # three for each parameter of the law: from there on its residuals say something about its form
+
+
+def limits(study: Study) -> list[str]:
+    """What the reader must not conclude."""
+    runs = study.finished
+    found = [*_fit_limits(study), *_run_limits(study)] if runs else []
+    failed = sum(run["status"] == "failed" for run in study.runs)
+    if failed:
+        found.append(f"Failed runs, missing from every fit: {failed} of {len(study.runs)}.")
+    found += [f"The ledger was damaged: {note}." for note in study.notes]
+    return [
+        *found,
+        "One corpus, one notation, one tokenizer: nothing here carries over to other music or to other text.",
+        "Valid and playable are properties of the notation; whether the music is any good was not measured.",
+        "Wall times, throughput and memory describe the machine as much as the models.",
+    ]
+
+
+def _fit_limits(study: Study) -> list[str]:
+    found = []
+    for family in study.families:
+        fits = [fit for fit in (study.fits or {}).get("fits", []) if fit["family"] == family]
+        points = min((fit["n_points"] for fit in fits), default=_ENOUGH_POINTS)
+        if points < _ENOUGH_POINTS:
+            resolved = all(fit["verdict"] == "resolved" for fit in fits)
+            found.append(
+                f"{formats.family(family)}: {points} points for the 3 parameters of the law leave {max(points - 3, 0)} "
+                f"degrees of freedom{'' if resolved else ' and do not resolve its exponent'}. The intervals allow for "
+                "that, but the form of the law is assumed, not tested, and R² says nothing about it."
+            )
+    sizes = sorted(run["n_params"] for run in study.finished)
+    return [
+        *found,
+        f"The sizes run from {formats.short(sizes[0])} to {formats.short(sizes[-1])} parameters. "
+        "Anything beyond is extrapolation, and none is claimed.",
+    ]
+
+
+def _run_limits(study: Study) -> list[str]:
+    runs, found = study.finished, []
+    ladders = [rung for family in study.families for rung in rungs(study, family)]
+    if any(rung.seeds == 1 for rung in ladders):
+        found.append(
+            "Some sizes have one seed only. The ± on a loss counts the evaluation alone, not what another "
+            "initialisation or data order would have changed."
+        )
+    if rule := _learning_rate_limit(study):
+        found.append(rule)
+    tokens: set[Any] = {run["n_tokens"] for run in runs}
+    if len(tokens) == 1:
+        found.append(
+            f"Every model saw the same D = {formats.short(max(tokens))} tokens, so nothing follows for the best "
+            "balance of size and data."
+        )
+    repeats = [run["n_tokens"] / run["n_unique_tokens"] for run in runs if run.get("n_unique_tokens")]
+    if repeats and max(repeats) > 1.01:
+        found.append(f"The training text was seen up to {max(repeats):.1f} times over; what is repeated teaches less.")
+    return found
+
+
+def _learning_rate_limit(study: Study) -> str | None:
+    """A sentence, unless some size was trained at several rates."""
+    rates: dict[tuple[str, str], set[float]] = {}
+    for run in study.finished:
+        if run.get("learning_rate") is not None:
+            rates.setdefault((run["family"], run["size"]), set()).add(run["learning_rate"])
+    if not rates or max(map(len, rates.values())) > 1:
+        return None
+    return (
+        "Each size was trained at a single learning rate. A size whose best rate lies elsewhere is shown worse than it "
+        "is, which biases the exponent."
+    )

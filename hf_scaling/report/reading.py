@@ -1,0 +1,205 @@
+"""What a report needs from a study folder, read and checked; parts of a study that has not come so far are None."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hf_scaling.records import UserError, read_json, read_jsonl, read_ledger
+
+Record = dict[str, Any]
+
+_FIT = {
+    "family": str,
+    "n_convention": str,
+    "n_points": int,
+    "params": dict,
+    "intervals": dict,
+    "verdict": str,
+    "warnings": list,
+    "local_exponents": list,
+}
+_NUMBER = (int, float)
+_BEST = {"family": str, "size": str, "n_params": int, "n_tokens": int, "val_loss": _NUMBER, "val_bpc": _NUMBER}
+_BEST |= {"test_loss": _NUMBER, "test_bpc": _NUMBER}
+_SAMPLE = {
+    "index": int,
+    "kind": str,
+    "prompt": str,
+    "redraws": int,
+    "raw": str,
+    "abc": str,
+    "title": str,
+    "raw_verdict": dict,
+    "verdict": dict,
+    "repairs": list,
+}
+_VERDICT = {"parses": bool, "strict": bool, "playable": bool}
+_SPLIT = {"tunes": int, "tune_families": int, "characters": int}
+_LEAKS = {"split_threshold": _NUMBER, "thresholds": list}
+_TWINS = {"tunes": int, "twins": dict}
+_COMPARISON = {"families": list, "difference": _NUMBER, "interval": list, "level": _NUMBER, "verdict": str}
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study folder.
+
+    `attempts` counts the failed ledger rows of each run that has finished since; `seconds` is the wall time of stages.
+    """
+
+    folder: Path
+    config: Record
+    resolved: Record
+    runs: list[Record]
+    attempts: Mapping[str, int]
+    notes: list[str]
+    fits: Record | None
+    best: Record | None
+    statistics: Record | None
+    leaks: Record | None
+    licences: list[str]
+    samples: list[Record]
+    seconds: Record
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.folder.resolve().name
+
+    @property
+    def finished(self) -> list[Record]:
+        """The finished runs."""
+        return [run for run in self.runs if run["status"] == "finished"]
+
+    @property
+    def families(self) -> list[str]:
+        """Model families, in the order in which the ledger first names them."""
+        return list(dict.fromkeys(run["family"] for run in self.runs))
+
+
+def read_study(folder: Path) -> Study:
+    """Read a study folder.
+
+    Raises:
+        UserError: it is no study folder, or a file in it is damaged.
+    """
+    if not (folder / "study.yaml").is_file():
+        raise UserError(f"{folder}: not a study folder; expected a folder with study.yaml, such as outputs/quick")
+    config = _yaml(folder / "study.yaml")
+    resolved = config.pop("resolved", None) or {}
+    rows, notes = read_ledger(folder / "runs.jsonl")
+    runs, attempts = _one_row_a_run(rows)
+    return Study(
+        folder=folder,
+        config=config,
+        resolved=resolved if isinstance(resolved, dict) else {"resolved": resolved},
+        runs=runs,
+        attempts=attempts,
+        notes=[note.removeprefix(f"{folder}/") for note in notes],
+        fits=_fits(folder / "fits.json"),
+        best=_object(folder / "best.json", _BEST),
+        statistics=_statistics(folder / "dataset/statistics.json"),
+        leaks=_leaks(folder / "dataset/leak_report.json"),
+        licences=_licences(folder / "dataset/README.md"),
+        samples=_samples(folder / "samples/samples.jsonl"),
+        seconds=_stage_seconds(folder / "stages.json", runs),
+    )
+
+
+def _one_row_a_run(rows: list[Record]) -> tuple[list[Record], dict[str, int]]:
+    """The finished row of each run, or else its latest failure, by family and size; and how often others failed."""
+    latest: dict[str, Record] = {}
+    failures: dict[str, int] = {}
+    for row in rows:
+        if row["status"] == "failed":
+            failures[row["run_id"]] = failures.get(row["run_id"], 0) + 1
+        if row["status"] == "finished" or latest.get(row["run_id"], row)["status"] == "failed":
+            latest[row["run_id"]] = row
+    families = list(dict.fromkeys(row["family"] for row in rows))
+    runs = sorted(
+        latest.values(),
+        key=lambda run: (families.index(run["family"]), run.get("n_params") or 0, run["size"], run.get("seed") or 0),
+    )
+    return runs, {run["run_id"]: failures.get(run["run_id"], 0) for run in runs if run["status"] == "finished"}
+
+
+def _yaml(path: Path) -> Record:
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: got {type(value).__name__}, expected keys and values")
+    return value
+
+
+def _object(path: Path, fields: Mapping[str, Any]) -> Record | None:
+    if not path.exists():
+        return None
+    value = read_json(path)
+    _check(path, value, fields)
+    return value
+
+
+def _check(path: Path, value: Any, fields: Mapping[str, Any]) -> None:
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: got {type(value).__name__}, expected an object")
+    for name, kind in fields.items():
+        if not isinstance(value.get(name), kind):
+            raise UserError(f"{path}: {name}: got {value.get(name)!r}; delete the file to have it rebuilt")
+
+
+def _fits(path: Path) -> Record | None:
+    fits = _object(path, {"fits": list})
+    if fits is not None:
+        for fit in fits["fits"]:
+            _check(path, fit, _FIT)
+        for comparison in (fits.get("comparison") or {}).values():
+            _check(path, comparison, _COMPARISON)
+    return fits
+
+
+def _statistics(path: Path) -> Record | None:
+    statistics = _object(path, {"splits": dict, "rejected": dict})
+    if statistics is not None:
+        for split in statistics["splits"].values():
+            _check(path, split, _SPLIT)
+    return statistics
+
+
+def _leaks(path: Path) -> Record | None:
+    leaks = _object(path, _LEAKS)
+    if leaks is not None:
+        for pair in (value for name, value in leaks.items() if "_in_" in name):
+            _check(path, pair, _TWINS)
+    return leaks
+
+
+def _stage_seconds(path: Path, runs: list[Record]) -> Record:
+    """Wall seconds by stage. Training is the sum of its runs; the report leaves itself out, being made of the rest."""
+    stages = _object(path, {}) or {}
+    for stage in stages.values():
+        _check(path, stage, {"seconds": _NUMBER})
+    training = [run["wall_seconds"] for run in runs if run.get("wall_seconds") is not None]
+    seconds = {name: stage["seconds"] for name, stage in stages.items() if name != "report"}
+    return seconds | ({"training of all runs": sum(training)} if training else {})
+
+
+def _samples(path: Path) -> list[Record]:
+    samples = read_jsonl(path) if path.exists() else []
+    for sample in samples:
+        _check(path, sample, _SAMPLE)
+        for which in ("raw_verdict", "verdict"):
+            _check(path, sample[which], _VERDICT)
+    return samples
+
+
+def _licences(card: Path) -> list[str]:
+    """The notices of the data card: the items under its heading `Licences`."""
+    if not card.exists():
+        return []
+    _, _, section = card.read_text(encoding="utf-8", errors="replace").partition("\n## Licences\n")
+    return [line[2:].replace("`", "") for line in section.partition("\n## ")[0].splitlines() if line.startswith("- ")]

@@ -1,0 +1,1 @@
+"""Many runs: the configuration of a study, its stages and their conductor."""

@@ -1,0 +1,58 @@
+"""The best model of a study, trained on."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from hf_scaling.records import UserError, write_json
+from hf_scaling.study.config import StudyConfig
+from hf_scaling.study.progress import run_bar
+from hf_scaling.training.blocks import read_stream
+from hf_scaling.training.run import describe, discard_checkpoints, evaluate_split, load_model, train_run
+from hf_scaling.training.spec import RunSpec
+
+
+def best_spec(config: StudyConfig, runs: list[RunSpec], rows: list[dict[str, Any]], tokens: Path) -> RunSpec:
+    """The run that takes the finished run of lowest validation loss through its further epochs.
+
+    Raises:
+        UserError: no run of the sizes in `best_sizes` has finished.
+    """
+    chosen = config.best_sizes or [size.name for size in config.sizes]
+    candidates = [row for row in rows if row["size"] in chosen]
+    if not candidates:
+        raise UserError(f"best_sizes: no run of {', '.join(chosen)} has finished; see the errors in runs.jsonl")
+    winner = min(candidates, key=lambda row: row["val_loss"])
+    spec = next(spec for spec in runs if spec.run_id == winner["run_id"])
+    train_tokens = len(read_stream(tokens, "train"))
+    per_pass = min(config.best_tokens or train_tokens, train_tokens)
+    # whole blocks a pass, and whole updates in all
+    per_pass -= per_pass % spec.context_length
+    return replace(
+        spec, parent=spec.run_id, n_tokens=config.best_epochs * per_pass, unique_tokens=per_pass, seed=spec.seed + 1
+    )
+
+
+def train_best(config: StudyConfig, spec: RunSpec, study: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Train the best model on, open the test split once, and write `best.json`.
+
+    Its row stands there and not in the ledger: it saw more tokens than the runs that the law is fitted to.
+    """
+    tokens, folder = study / "tokens", study / "runs" / f"best-{spec.run_id}"
+    row = describe(spec, config.name, len(read_stream(tokens, "train")))
+    sampling = {"temperature": config.temperature, "top_p": config.top_p}
+    with run_bar(f"best-{spec.run_id}", spec.updates) as advance:
+        row = train_run(spec, row, tokens, tokenizer, folder, sampling, study / "runs" / spec.parent / "model", advance)
+    test = evaluate_split(load_model(folder / "model"), spec, tokens, "test")
+    outcome = {
+        "from_run_id": spec.parent,
+        "epochs": config.best_epochs,
+        "test_loss": test.loss,
+        "test_loss_stderr": test.loss_stderr,
+        "test_bpc": test.bpc,
+        "model_path": str((folder / "model").relative_to(study)),
+    }
+    write_json(study / "best.json", row | outcome)
+    discard_checkpoints(folder)

@@ -1,0 +1,157 @@
+"""StudyConfig: every choice of a study, and what each may be."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hf_scaling.data.dataset import DataOptions, check_sources
+from hf_scaling.data.sources import SourceOptions
+from hf_scaling.models import FAMILIES, Size, parse_ladder
+from hf_scaling.records import UserError, content_hash
+from hf_scaling.training.precision import PRECISIONS
+
+# what changes where a study lies or how it is carried out, but none of its numbers
+NOT_HASHED = ("output_dir",)
+
+
+def _help(text: str, default: Any) -> Any:
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata={"help": text})
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """The choices of a study. Fields are YAML keys and command-line options alike.
+
+    Raises:
+        UserError: a value that no study could run with; the message names the field and what is accepted.
+    """
+
+    name: str = _help("name of the study, and of its folder", "study")
+    output_dir: str | None = _help("the study folder; outputs/<name> if left out", None)
+    seed: int = _help("of splits, initial weights, order of blocks and samples", 0)
+    # the corpus
+    sources: list[str] = _help("where tunes come from", ["music21"])
+    collections: list[str] = _help("of the source music21; all five if left out", [])
+    accept_licence: str | None = _help("identifier of a licence that you have read and accept", None)
+    the_session_dir: str | None = _help("a checkout of adactio/TheSession-data", None)
+    min_chars: int = _help("shorter tunes are left out", 64)
+    max_chars: int = _help("longer tunes are left out", 2000)
+    validation_fraction: float = _help("share of tunes for validation", 0.01)
+    test_fraction: float = _help("share of tunes for the test, opened once, for the best model", 0.01)
+    family_threshold: float = _help("Jaccard similarity from which two tunes are one tune family", 0.3)
+    # the models
+    families: list[str] = _help("of models", ["gpt2", "folk_lstm"])
+    ladder: list[str] = _help("sizes as NAME=D_MODELxN_LAYERSxN_HEADSxD_FF", [])
+    context_length: int = _help("tokens of a block", 256)
+    dropout: float = _help("everywhere", 0.0)
+    # one run
+    tokens_per_run: int | None = _help("horizon D of every run; if left out, `epochs` over the training split", None)
+    epochs: float = _help("passes over the training split where tokens_per_run is left out", 1.0)
+    batch_size: int = _help("blocks of a micro-batch", 8)
+    gradient_accumulation_steps: int = _help("micro-batches of an update", 1)
+    learning_rates: list[str] = _help("FAMILY=RATE, the rate of 100,000 parameters", ["gpt2=3e-3", "folk_lstm=1e-2"])
+    learning_rate_exponent: float = _help("the rate of N parameters is RATE * (N / 100,000) ** -exponent", 0.0)
+    weight_decay: float = _help("of AdamW", 0.1)
+    warmup_fraction: float = _help("share of updates with rising learning rate", 0.02)
+    decay_fraction: float = _help("last share of updates, with the learning rate falling to 0", 0.5)
+    max_grad_norm: float = _help("gradients are clipped to this norm", 1.0)
+    precision: str = _help("auto, fp32, bf16 or fp16; auto measures bf16 on a CPU and takes the faster", "auto")
+    compile: bool = _help("compile models that gain by it", False)
+    threads: int = _help("CPU threads; 0 takes every core", 0)
+    # the best model, and its music
+    best_sizes: list[str] = _help("sizes that the best model is chosen from; all if left out", [])
+    best_epochs: int = _help("passes of the best model over its tokens", 3)
+    best_tokens: int | None = _help("tokens of one such pass; the training split if left out", None)
+    temperature: float = _help("of sampling", 0.9)
+    top_p: float = _help("of sampling", 0.95)
+    level: float = _help("of the fits' intervals", 0.9)
+
+    def __post_init__(self) -> None:
+        check_sources(self.sources)
+        sizes = parse_ladder(self.ladder)
+        names = [size.name for size in sizes]
+        self._need(bool(self.sources), "sources", "at least one source")
+        self._need(
+            bool(self.name) and self.name.replace("-", "").replace("_", "").isalnum(),
+            "name",
+            "letters, digits, - and _",
+        )
+        for family in self.families:
+            self._need(family in FAMILIES, "families", f"some of {', '.join(FAMILIES)}")
+        self._need(bool(self.families), "families", f"some of {', '.join(FAMILIES)}")
+        self._need(set(self.best_sizes) <= set(names), "best_sizes", f"some of {', '.join(names)}")
+        self._need(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
+        for name in ("batch_size", "gradient_accumulation_steps", "best_epochs", "min_chars"):
+            self._need(getattr(self, name) >= 1, name, "at least 1")
+        self._need(self.context_length >= 8, "context_length", "at least 8")
+        self._need(self.max_chars > self.min_chars, "max_chars", f"more than min_chars, {self.min_chars}")
+        for name in ("tokens_per_run", "best_tokens"):
+            self._need(getattr(self, name) is None or getattr(self, name) >= 1, name, "at least 1")
+        for name in ("epochs", "temperature", "max_grad_norm"):
+            self._need(getattr(self, name) > 0, name, "a number above 0")
+        for name in ("validation_fraction", "test_fraction", "level"):
+            self._need(0 < getattr(self, name) < 1, name, "a number between 0 and 1")
+        self._need(self.validation_fraction + self.test_fraction < 0.9, "test_fraction", "to leave 10 % to train on")
+        for name in ("family_threshold", "top_p"):
+            self._need(0 < getattr(self, name) <= 1, name, "a number above 0 and at most 1")
+        for name in ("dropout", "warmup_fraction", "decay_fraction"):
+            self._need(0 <= getattr(self, name) < 1, name, "a number from 0 to below 1")
+        self._need(self.warmup_fraction + self.decay_fraction <= 1, "decay_fraction", "at most 1 - warmup_fraction")
+        for name in ("threads", "seed", "weight_decay"):
+            self._need(getattr(self, name) >= 0, name, "at least 0")
+        for family in self.families:
+            self.base_learning_rate(family)
+
+    def _need(self, met: bool, name: str, expected: str) -> None:
+        if not met:
+            raise UserError(f"{name}: got {getattr(self, name)!r}, expected {expected}")
+
+    @property
+    def folder(self) -> Path:
+        """The study folder."""
+        return Path(self.output_dir) if self.output_dir else Path("outputs") / self.name
+
+    @property
+    def sizes(self) -> list[Size]:
+        """The rungs of the ladder."""
+        return parse_ladder(self.ladder)
+
+    def base_learning_rate(self, family: str) -> float:
+        """The family's learning rate at 100,000 parameters."""
+        rates = dict(text.partition("=")[::2] for text in self.learning_rates)
+        try:
+            rate = float(rates[family])
+        except (KeyError, ValueError):
+            raise UserError(
+                f"learning_rates: got {self.learning_rates}, expected FAMILY=RATE for each family, as in {family}=3e-3"
+            ) from None
+        self._need(0 < rate < 10, "learning_rates", "rates above 0 and below 10")
+        return rate
+
+    def data_options(self) -> DataOptions:
+        """The part that defines the data set."""
+        return DataOptions(
+            sources=tuple(self.sources),
+            source_options=SourceOptions(self.collections, self.accept_licence, self.the_session_dir),
+            min_chars=self.min_chars,
+            max_chars=self.max_chars,
+            validation_fraction=self.validation_fraction,
+            test_fraction=self.test_fraction,
+            family_threshold=self.family_threshold,
+            seed=self.seed,
+        )
+
+    def hashed_data(self) -> dict[str, Any]:
+        """`data_options` as JSON."""
+        return asdict(self.data_options())
+
+    def hashed(self) -> dict[str, Any]:
+        """The fields that decide the study's numbers."""
+        return {key: value for key, value in asdict(self).items() if key not in NOT_HASHED}
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 of `hashed`."""
+        return content_hash(self.hashed())

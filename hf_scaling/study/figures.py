@@ -1,0 +1,28 @@
+"""The figures of a study, from its fits and the metrics of its runs."""
+
+from pathlib import Path
+from typing import Any
+
+from hf_scaling.laws.plots import save_figure, scaling_figure, scaling_table, training_figure, training_table
+from hf_scaling.records import atomic_dir, read_json, read_jsonl
+
+_CURVES = ("tokens_seen", "flops", "loss")
+
+
+def draw_figures(study: Path, rows: list[dict[str, Any]]) -> None:
+    """Write `figures/`: `scaling` and `training_curves`, each as PNG, SVG and the CSV behind it.
+
+    Args:
+        rows: the finished rows of the ledger.
+    """
+    fits = read_json(study / "fits.json")["fits"]
+    curves = []
+    for row in rows:
+        metrics = read_jsonl(study / "runs" / row["run_id"] / "metrics.jsonl")
+        curves.append(
+            {name: row[name] for name in ("family", "size", "n_params")}
+            | {name: [metric[name] for metric in metrics] for name in _CURVES}
+        )
+    with atomic_dir(study / "figures") as folder:
+        save_figure(scaling_figure(fits), scaling_table(fits), folder, "scaling")
+        save_figure(training_figure(curves), training_table(curves), folder, "training_curves")

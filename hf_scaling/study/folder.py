@@ -1,0 +1,98 @@
+"""One study's claim on its folder, and which of its stages are complete."""
+
+import fcntl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import IO, Any
+
+import yaml
+
+from hf_scaling.records import UserError, content_hash, read_json, set_aside, sweep_partials, write_json, write_text
+from hf_scaling.study.config import NOT_HASHED, StudyConfig
+
+
+class StudyFolder:
+    """The folder of a study, held against every other process while this object lives.
+
+    Raises:
+        UserError: another process holds the folder, or it belongs to another configuration.
+    """
+
+    def __init__(self, config: StudyConfig, overwrite: bool = False):
+        self.config, self.path = config, config.folder
+        self._lock = self._hold()
+        if overwrite and (self.path / "study.yaml").exists():
+            aside = set_aside(self.path)
+            print(f"{self.path}: the earlier study was moved to {aside}")
+            self._lock = self._hold()
+        self.resolved: dict[str, Any] = self._claim()
+        sweep_partials(self.path)
+
+    def _hold(self) -> IO[str]:
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"output_dir: {self.path} is a file, expected a folder")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = open(self.path / ".lock", "w")  # noqa: SIM115 - held for the life of the study
+        except OSError as error:
+            raise UserError(f"output_dir: {self.path} cannot be written ({error.strerror})") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"output_dir: another process is working in {self.path}; wait for it, or stop it") from None
+        return lock
+
+    def _claim(self) -> dict[str, Any]:
+        """Check that the folder is empty or this study's own; return what earlier starts resolved."""
+        record = self.path / "study.yaml"
+        if not record.exists():
+            if others := [path.name for path in self.path.iterdir() if not path.name.startswith(".")]:
+                raise UserError(
+                    f"output_dir: {self.path} holds other files ({min(others)}); expected a new or empty folder"
+                )
+            self._write({})
+            return {}
+        try:
+            earlier = yaml.safe_load(record.read_text(encoding="utf-8"))
+            hash_then, resolved = earlier.pop("config_hash"), earlier.pop("resolved")
+        except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError):
+            raise UserError(f"{record}: damaged; use --overwrite to start anew, or another --output_dir") from None
+        if hash_then != self.config.config_hash:
+            now = asdict(self.config)
+            keys = [k for k in {**earlier, **now} if k not in NOT_HASHED and earlier.get(k) != now.get(k)]
+            raise UserError(
+                f"output_dir: {self.path} belongs to a study with other values of {', '.join(keys)}; "
+                "use --overwrite to set it aside, or another --output_dir"
+            )
+        return resolved
+
+    def _write(self, resolved: dict[str, Any]) -> None:
+        content = asdict(self.config) | {"config_hash": self.config.config_hash, "resolved": resolved}
+        write_text(self.path / "study.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+    def resolve(self, resolved: dict[str, Any]) -> None:
+        """Store what was found out about the machine, for every later start."""
+        if resolved != self.resolved:
+            self._write(resolved)
+            self.resolved = resolved
+
+    def stage(self, name: str, inputs: Any, outputs: Sequence[str], work: Callable[[], object]) -> str:
+        """Do a stage, unless its outputs stand there from the same inputs; return the key that stands for them.
+
+        Args:
+            inputs: whatever decides the outcome, as JSON; keys of earlier stages among them.
+            outputs: files and folders in the study folder, each written atomically by `work`.
+        """
+        record = self.path / "stages.json"
+        stages = read_json(record) if record.exists() else {}
+        key = content_hash([name, inputs])
+        if stages.get(name, {}).get("key") == key and all((self.path / output).exists() for output in outputs):
+            print(f"{name}: complete, nothing to do")
+            return key
+        print(f"{name} ...", flush=True)
+        start = time.perf_counter()
+        work()
+        stages[name] = {"key": key, "seconds": round(time.perf_counter() - start, 2)}
+        write_json(record, stages)
+        return key

@@ -1,0 +1,173 @@
+"""Tunes by a model: drawn, checked, repaired where needed, played, engraved and written down."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from hf_scaling.generation import Generation, build_prompt, generate_tunes
+from hf_scaling.music.midi import MidiError, tunes_to_midi
+from hf_scaling.music.score import tunes_to_svg
+from hf_scaling.notation import Repaired, Unrepairable, Verdict, check, header, repair
+from hf_scaling.records import UserError, atomic_dir, write_jsonl, write_text
+from hf_scaling.training.run import load_model
+
+# the ten of every study: five unconditional, five prompted by key, metre, rhythm, title, and all of them
+STUDY_PROMPTS = [
+    *[""] * 5,
+    build_prompt(key="Ador"),
+    build_prompt(meter="3/4"),
+    build_prompt(rhythm="Reel"),
+    build_prompt(title="The Power Law"),
+    build_prompt(title="Ten to the Sixth", rhythm="Jig", meter="6/8", key="D"),
+]
+_MOST_DRAWS = 20
+_CHILD_SECONDS = 60.0
+_BETWEEN_DRAWS = 1_000  # seeds of sample i are seed + i, and this much further on for each redraw
+
+
+class _Sample:
+    """One of the ten on its way: the draws so far and, once it plays, what is delivered."""
+
+    def __init__(self, index: int, prompt: str):
+        self.index, self.prompt, self.redraws = index, prompt, 0
+        self.drawn: Generation
+        self.repaired: Repaired | None = None
+
+    @property
+    def stem(self) -> str:
+        return f"{self.index:03d}"
+
+    def take(self, drawn: Generation) -> bool:
+        """Keep a draw if it can be delivered, repaired where it must be; say whether."""
+        self.drawn = drawn
+        try:
+            self.repaired = repair(drawn.text)
+        except Unrepairable:
+            self.repaired = None
+        return self.repaired is not None
+
+    def row(self, midi: dict[str, Any], score: str | None) -> dict[str, Any]:
+        """What `samples.jsonl` says of it."""
+        assert self.repaired is not None
+        return {
+            "index": self.index,
+            "kind": "prompted" if self.prompt else "unconditional",
+            "prompt": self.prompt,
+            "seed": self.drawn.seed,
+            "redraws": self.redraws,
+            "complete": self.drawn.complete,
+            "raw": self.drawn.text,
+            "abc": self.repaired.text,
+            "title": header(self.repaired.text).title,
+            "raw_verdict": _verdict(check(self.drawn.text)),
+            "verdict": _verdict(check(self.repaired.text)),
+            "repairs": [change._asdict() for change in self.repaired.repairs],
+            "midi": midi,
+            "score": score,
+        }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "parses": verdict.parses,
+        "strict": verdict.strict,
+        "playable": verdict.playable,
+        "diagnostics": [diagnostic._asdict() for diagnostic in verdict.diagnostics],
+    }
+
+
+def _describe(row: dict[str, Any]) -> str:
+    """A sample's entry in `generated_samples.txt`."""
+
+    def tiers(verdict: dict[str, Any]) -> str:
+        return ", ".join(f"{tier} {'yes' if verdict[tier] else 'no'}" for tier in ("parses", "strict", "playable"))
+
+    repairs = [f"    line {change['line']}: {change['message']}" for change in row["repairs"]]
+    lines = [
+        f"=== {row['index']:03d}  {row['kind']}, seed {row['seed']}, redraws {row['redraws']}",
+        f"prompt: {row['prompt']!r}",
+        f"as written: {tiers(row['raw_verdict'])}" + ("" if row["complete"] else "; cut off by the context"),
+        f"delivered: {tiers(row['verdict'])}; {row['midi']['notes']} notes, {row['midi']['seconds']:.1f} s of MIDI",
+        *(["repairs:", *repairs] if repairs else ["repairs: none"]),
+        "",
+        row["raw"].rstrip("\n"),
+        *(["", "--- after repair:", row["abc"].rstrip("\n")] if repairs else []),
+        "",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _draw_until_all_play(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    seed: int,
+    sampling: dict[str, float],
+    folder: Path,
+) -> dict[int, dict[str, Any]]:
+    """Fill `folder` with the MIDI of one sample a prompt; return the rows by index."""
+    waiting = [_Sample(index, prompt) for index, prompt in enumerate(prompts, 1)]
+    rows: dict[int, dict[str, Any]] = {}
+    for draw in range(_MOST_DRAWS):
+        seeds = [seed + sample.index + draw * _BETWEEN_DRAWS for sample in waiting]
+        drawn = generate_tunes(model, tokenizer, [sample.prompt for sample in waiting], seeds, **sampling)
+        legal = [sample for sample, one in zip(waiting, drawn, strict=True) if sample.take(one)]
+        jobs = [(sample.repaired.text, folder / f"{sample.stem}.mid") for sample in legal if sample.repaired]
+        for sample, midi in zip(legal, tunes_to_midi(jobs, _CHILD_SECONDS), strict=True):
+            if not isinstance(midi, MidiError):
+                file = {"file": f"{sample.stem}.mid", "seconds": midi.seconds, "notes": midi.notes}
+                rows[sample.index] = sample.row(file, None)
+        waiting = [sample for sample in waiting if sample.index not in rows]
+        for sample in waiting:
+            sample.redraws += 1
+        if not waiting:
+            return rows
+    raise UserError(
+        f"samples: {len(waiting)} of {len(prompts)} were beyond repair in {_MOST_DRAWS} draws each; "
+        "the model needs more training, or a lower temperature"
+    )
+
+
+def load_model_and_tokenizer(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model with its tokenizer, from a folder or the Hub. Code that comes with a model is not run.
+
+    Raises:
+        UserError: there is no such model, or it is damaged.
+    """
+    try:
+        return load_model(name), AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UserError(f"model: {name!r} cannot be loaded ({str(error).splitlines()[0]})") from None
+
+
+def write_samples(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    seed: int,
+    sampling: dict[str, float],
+    folder: Path,
+) -> list[dict[str, Any]]:
+    """Write one tune a prompt as `.abc`, `.mid` and `.svg`, with their checks; return the rows of `samples.jsonl`.
+
+    Every delivered sample plays. A repaired one keeps its raw text and verdict beside it and is never counted as
+    valid; one beyond repair is drawn again with another seed, and counted. A score that cannot be engraved is left
+    out and said to be.
+
+    Raises:
+        UserError: the model writes nothing playable.
+    """
+    with atomic_dir(folder) as temporary:
+        rows = _draw_until_all_play(model, tokenizer, prompts, seed, sampling, temporary)
+        ordered = [rows[index] for index in sorted(rows)]
+        scores = tunes_to_svg([(row["abc"], temporary / f"{row['index']:03d}.svg") for row in ordered], _CHILD_SECONDS)
+        for row, problem in zip(ordered, scores, strict=True):
+            row["score"] = f"{row['index']:03d}.svg" if problem is None else None
+            row["score_error"] = None if problem is None else str(problem)
+            write_text(temporary / f"{row['index']:03d}.abc", row["abc"])
+        write_jsonl(temporary / "samples.jsonl", ordered)
+        write_text(temporary / "generated_samples.txt", "\n".join(map(_describe, ordered)))
+    return ordered

@@ -1,0 +1,76 @@
+"""What a person sees when a study has ended: its runs, its laws, and where the report lies."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hf_scaling.laws import format_interval
+from hf_scaling.records import read_json, read_ledger
+
+
+def describe_fits(result: dict[str, Any]) -> str:
+    """The fits as text: a table, then a sentence on each, then what to be wary of."""
+    lines = _fit_table(result["fits"], result["level"])
+    lines.append("")
+    lines += [f"{_name(fit)}: {fit['sentence']}" for fit in result["fits"]]
+    for convention, found in (result["comparison"] or {}).items():
+        lines.append(f"comparison, N {convention}: {found['sentence']}")
+    lines += [f"warning: {_name(fit)}: {warning}" for fit in result["fits"] for warning in fit["warnings"]]
+    return "\n".join(lines)
+
+
+def _name(fit: dict[str, Any]) -> str:
+    return fit["family"] if fit["n_convention"] == "given" else f"{fit['family']}, N {fit['n_convention']}"
+
+
+def _fit_table(fits: list[dict[str, Any]], level: float) -> list[str]:
+    def cell(fit: dict[str, Any], name: str) -> str:
+        value = fit["params"][name]
+        return "-" if value is None else f"{value:.3f} {format_interval(tuple(fit['intervals'][name]))}"
+
+    interval = f"[{100 * level:g} % interval]"
+    rows = [["family", "N", "n", f"alpha {interval}", f"c {interval}", "verdict", "R2"]]
+    for fit in fits:
+        r_squared = "-" if fit["r_squared"] is None else f"{fit['r_squared']:.4f}"
+        rows.append(
+            [fit["family"], fit["n_convention"], str(fit["n_points"]), cell(fit, "alpha"), cell(fit, "c")]
+            + [fit["verdict"], r_squared]
+        )
+    return _align(rows)
+
+
+def _align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines of columns."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def describe_runs(rows: Sequence[dict[str, Any]]) -> str:
+    """The ended runs as a table, the failed with their reason."""
+    table = [["run", "N", "D", "val loss", "bits/char", "seconds", "tokens/s"]]
+    for row in rows:
+        if row["status"] == "failed":
+            table.append(
+                [row["run_id"], f"{row['n_params']:,}", f"{row['n_tokens']:,}", f"failed: {row['error']}", "", "", ""]
+            )
+        else:
+            table.append(
+                [row["run_id"], f"{row['n_params']:,}", f"{row['n_tokens']:,}"]
+                + [f"{row['val_loss']:.4f} ± {row['val_loss_stderr']:.4f}", f"{row['val_bpc']:.3f}"]
+                + [f"{row['wall_seconds']:.0f}", f"{row['tokens_per_second']:,.0f}"]
+            )
+    return "\n".join(_align(table))
+
+
+def summarize(study: Path) -> int:
+    """Print a study's outcome; return its exit code: 1 if a run has only failed so far."""
+    rows = read_ledger(study / "runs.jsonl")[0]
+    finished = {row["run_id"] for row in rows if row["status"] == "finished"}
+    failed = {row["run_id"]: row for row in rows if row["run_id"] not in finished}
+    ended = [row for row in rows if row["status"] == "finished"] + list(failed.values())
+    print(f"\n{describe_runs(sorted(ended, key=lambda row: (row['family'], row['n_params'])))}\n")
+    print(describe_fits(read_json(study / "fits.json")))
+    if failed:
+        print(f"\n{len(failed)} runs failed; the same command tries them again")
+    print(f"\nreport: {study / 'report.html'}")
+    return 1 if failed else 0

@@ -1,0 +1,54 @@
+"""Packaging of hf_scaling: floors are the oldest releases it was built for, ceilings the newest it was tested with."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = next(
+    line.split('"')[1]
+    for line in (HERE / "hf_scaling/__init__.py").read_text(encoding="utf-8").splitlines()
+    if line.startswith("__version__")
+)
+
+EXTRAS = {
+    "test": ["pytest>=8,<10", "hypothesis>=6.100,<7"],
+    "quality": ["ruff>=0.15,<0.18", "mypy>=1.18,<3", "types-PyYAML", "types-tqdm"],
+    "demo": ["gradio>=5,<7"],
+}
+EXTRAS["dev"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+
+setup(
+    name="hf_scaling",
+    version=VERSION,
+    description="How language models of symbolic music scale: from folk tunes to a defensible scaling law",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["hf_scaling", "hf_scaling.*"]),
+    package_data={"hf_scaling.report": ["*.html", "*.css"]},
+    install_requires=[
+        "torch>=2.9,<2.14",
+        "transformers>=5.17,<5.24",
+        "datasets>=4.4,<6",
+        "tokenizers>=0.22,<0.24",
+        "accelerate>=1.11,<2",
+        "evaluate>=0.4.6,<0.5",
+        "numpy>=2.0,<3",
+        "scipy>=1.14,<2",
+        "matplotlib>=3.9,<4",
+        "music21>=9.7,<11",
+        "verovio>=5,<7",
+        "pyyaml>=6,<7",
+        "jinja2>=3.1,<4",
+        "tqdm>=4.66,<5",
+    ],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["hf-scaling=hf_scaling.cli:main"]},
+    classifiers=[
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

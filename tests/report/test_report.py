@@ -1,0 +1,256 @@
+"""The report as a reader meets it: rendered from a synthetic study folder and read back as HTML."""
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hf_scaling.records import UserError, append_row, read_jsonl, write_jsonl
+from hf_scaling.report import write_report
+
+Change = Callable[[str, Callable[[Any], None]], None]
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7*7 }}{% raw %}",
+    "</title></style><svg onload=x>",
+)
+VOID = {"meta", "img", "br", "link", "input", "hr", "col", "base", "embed", "source"}
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, the visible text, and whether every tag was closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).replace("\N{NO-BREAK SPACE}", " ").replace("‑", "-").split())
+
+    def values(self, *names: str) -> list[str]:
+        return [value or "" for _, attrs in self.tags for name, value in attrs.items() if name in names]
+
+
+def render(study: Path) -> Page:
+    return Page(write_report(study).read_text(encoding="utf-8"))
+
+
+def alter_samples(study: Path, **changes: Any) -> None:
+    path = study / "samples/samples.jsonl"
+    write_jsonl(path, [{**row, **changes} for row in read_jsonl(path)])
+
+
+def test_page_is_well_formed_with_all_sections_and_unique_ids(study: Path) -> None:
+    page = render(study)
+    assert page.open == []
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    assert {link[1:] for link in page.values("href") if link.startswith("#")} <= set(ids)
+    assert set(page.values("aria-labelledby")) <= set(ids)
+    levels = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3")]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert "Not run yet" not in page.text
+
+
+def test_page_needs_nothing_beside_itself(study: Path) -> None:
+    page = render(study)
+    assert all(value.startswith(("data:", "#")) for value in page.values("src", "href", "srcset", "data", "action"))
+    assert not {"script", "link", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in page.tags}
+    html = (study / "report.html").read_text(encoding="utf-8")
+    assert "url(" not in html
+    assert "@import" not in html
+    policy = next(attrs["content"] for _, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.split("; ")[0] == "default-src 'none'"
+    assert "script-src" not in policy
+
+
+def test_every_image_has_a_text_and_every_scrolling_box_a_name(study: Path) -> None:
+    page = render(study)
+    images = [attrs for tag, attrs in page.tags if tag == "img"]
+    assert len(images) == 2 + 10
+    assert all(attrs["alt"] for attrs in images)
+    boxes = [attrs for _, attrs in page.tags if "scroll" in (attrs.get("class") or "").split()]
+    assert boxes
+    assert all(attrs["tabindex"] == "0" and attrs["aria-label"] for attrs in boxes)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_text_wherever_it_comes_from(study: Path, change: Change, text: str) -> None:
+    clean = [tag for tag, _ in render(study).tags]
+    alter_samples(study, title=text, prompt=text, abc=text, raw=text)
+    change("dataset/statistics.json", lambda value: value["rejected"].update({"no key": 1, text: 2}))
+    change("stages.json", lambda value: value.update({text: {"key": "", "seconds": 1.0}}))
+    change("best.json", lambda value: value.update(size=text))
+    change("fits.json", lambda value: [fit.update(warnings=[text]) for fit in value["fits"]])
+    study = study.rename(study.with_name(text.replace("/", "_")))
+    page = render(study)
+    assert page.open == []
+    assert {tag for tag, _ in page.tags} == set(clean) | {"code"}
+    assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
+    assert "".join(text.split()) in "".join(page.text.split())
+    assert page.values("src").count("x") == 0
+
+
+def test_text_that_utf8_cannot_hold_does_not_stop_the_report(study: Path) -> None:
+    path = study / "samples/samples.jsonl"
+    path.write_text(path.read_text().replace("Synthetic Reel 1", "\\ud800 Reel 1"))
+    assert "? Reel 1" in render(study).text
+
+
+def test_score_is_inert_and_files_outside_the_samples_stay_outside(study: Path) -> None:
+    evil = '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(1)</script></svg>'
+    (study / "samples/001.svg").write_text(evil)
+    page = render(study)
+    assert "alert(1)" not in (study / "report.html").read_text(encoding="utf-8")
+    assert f"data:image/svg+xml;base64,{base64.b64encode(evil.encode()).decode()}" in page.values("src")
+    (study.parent / "secret.svg").write_text("<svg>secret</svg>")
+    alter_samples(study, score="../../secret.svg", midi={"file": "../../study.yaml", "seconds": 1.0, "notes": 2})
+    page = render(study)
+    assert page.text.count("the tune could not be engraved") == 10
+    assert page.text.count("no MIDI") == 10
+
+
+def test_a_study_that_has_not_run_says_so_in_every_section(started: Path) -> None:
+    page = render(started)
+    assert page.open == []
+    assert page.text.count("Not run yet") == 7
+    assert "No run has finished yet, so there is nothing to report." in page.text
+    assert "synthetic run" in page.text
+
+
+@pytest.mark.parametrize(
+    ("absent", "words"),
+    [
+        ("fits.json", "Not run yet: the fits."),
+        ("best.json", "Not run yet: the longer training of the best model."),
+        ("samples/samples.jsonl", "Not run yet: the generation of tunes."),
+        ("dataset/statistics.json", "Not run yet: the data set."),
+        ("figures/scaling.svg", "Not run yet: the fits and their figures."),
+    ],
+)
+def test_one_missing_part_is_said_to_be_missing(study: Path, absent: str, words: str) -> None:
+    (study / absent).unlink()
+    page = render(study)
+    assert page.text.count("Not run yet") == 1
+    assert words in page.text
+
+
+def test_a_folder_that_is_no_study_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"{tmp_path.name}.*not a study folder"):
+        write_report(tmp_path)
+    with pytest.raises(UserError, match="absent.*not a study folder"):
+        write_report(tmp_path / "absent")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("study.yaml", "a: [", "study.yaml: not valid YAML"),
+        ("study.yaml", "- a", "study.yaml: got list"),
+        ("fits.json", "{", "fits.json: not valid JSON"),
+        ("fits.json", '{"fits": [{}]}', "fits.json: family: got None"),
+        ("best.json", "[]", "best.json: got list"),
+        ("stages.json", '{"data": {"seconds": "long"}}', "stages.json: seconds: got 'long'"),
+        ("best.json", '{"family": "a", "size": "b", "n_params": "x"}', "best.json: n_params: got 'x'"),
+        ("samples/samples.jsonl", "{}\n", "samples.jsonl: index: got None"),
+        ("fits.json", '{"fits": [], "comparison": {"total": {}}}', "fits.json: families: got None"),
+        ("dataset/leak_report.json", "{}", "leak_report.json: split_threshold: got None"),
+        (
+            "dataset/statistics.json",
+            '{"splits": {"train": {}}, "rejected": {}}',
+            "statistics.json: tunes: got None",
+        ),
+    ],
+)
+def test_a_damaged_file_is_named_and_the_old_report_stays(study: Path, name: str, content: str, words: str) -> None:
+    before = write_report(study).read_bytes()
+    (study / name).write_text(content)
+    with pytest.raises(UserError, match=words.replace("[", r"\[")):
+        write_report(study)
+    assert (study / "report.html").read_bytes() == before
+
+
+def test_equal_studies_give_equal_bytes(study: Path) -> None:
+    first = write_report(study).read_bytes()
+    assert write_report(study).read_bytes() == first
+    assert not list(study.glob(".partial-*"))
+
+
+def test_repaired_tunes_never_count_as_valid(study: Path) -> None:
+    words = "Of 10 tunes, 3 are valid as the model wrote them; 7 needed repair"
+    assert words in render(study).text
+    good = {"parses": True, "strict": True, "playable": True, "diagnostics": []}
+    alter_samples(study, raw_verdict=good)
+    assert words in render(study).text
+
+
+def test_tunes_cut_off_and_scores_that_failed_say_so(study: Path) -> None:
+    alter_samples(study, complete=False, score=None, score_error="engraving took more than 60 s")
+    text = render(study).text
+    assert text.count("cut off by the context") == 10
+    assert text.count("could not be engraved (engraving took more than 60 s).") == 10
+
+
+def test_stage_times_leave_the_report_itself_out(study: Path) -> None:
+    text = render(study).text
+    assert "Stage Wall time data 31 s fits 0.4 s training of all runs 38 min" in text
+
+
+def test_midi_can_be_downloaded_under_its_name(study: Path) -> None:
+    links = {attrs["download"]: attrs["href"] for tag, attrs in render(study).tags if "download" in attrs}
+    assert sorted(links) == [f"{index:03}.mid" for index in range(1, 11)]
+    content = (links["003.mid"] or "").removeprefix("data:audio/midi;base64,")
+    assert base64.b64decode(content) == (study / "samples/003.mid").read_bytes()
+
+
+def test_failed_runs_are_shown_with_their_reason_and_count_as_limit(study: Path) -> None:
+    row = json.loads((study / "runs.jsonl").read_text().splitlines()[0])
+    failed = {
+        **row,
+        "run_id": "gpt2-30k-ffffffff",
+        "status": "failed",
+        "val_loss": None,
+        "error": "diverged at <step 7>",
+    }
+    append_row(study / "runs.jsonl", failed)
+    append_row(study / "runs.jsonl", {**row, "status": "failed", "error": "killed"})
+    text = render(study).text
+    assert "failed diverged at <step 7>" in text
+    assert "finished, after 1 failed" in text
+    assert "killed" not in text
+    assert "Failed runs, missing from every fit: 1 of 11." in text
+
+
+def test_the_page_is_made_without_heavy_libraries() -> None:
+    code = (
+        "import sys, hf_scaling.report; print({'torch', 'transformers', 'datasets', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
