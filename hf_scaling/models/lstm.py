@@ -7,6 +7,7 @@ from hf_scaling.models.vocabulary import Vocabulary
 CAN_COMPILE = False  # torch.compile breaks the graph at nn.LSTM and gains nothing
 LABEL = "LSTM"
 N_LAYERS = 2  # every size alike, so that width alone makes the ladder
+_INIT_STD = 3.0  # of the embedding, over sqrt(hidden_size): smaller ones starve the gates and cost hundreds of updates
 
 
 def parameters(hidden_size: int, n_layers: int, vocab_size: int) -> int:
@@ -32,6 +33,7 @@ def config(size: Size, vocabulary: Vocabulary, context_length: int, dropout: flo
     )
     return FolkLSTMConfig(
         hidden_size=hidden,
+        initializer_range=_INIT_STD / hidden**0.5,
         num_hidden_layers=N_LAYERS,
         dropout=dropout,
         max_position_embeddings=context_length,

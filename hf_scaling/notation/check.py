@@ -21,6 +21,7 @@ CODES: dict[str, tuple[tuple[str, ...], str]] = {
     "no-notes": (("playable",), "only rests"),
     "character": (("parses",), "a character without meaning where it stands"),
     "accidental": (("parses",), "an accidental without its note"),
+    "shorthand": (("strict",), "a shorthand letter (H-W, h-w) that no U: field defines; players pass over it"),
     "continuation": (("parses",), "something after the backslash that joins two lines"),
     "quote-open": (_NOT_PLAYABLE, "a chord symbol or annotation that is not closed on its line"),
     "decoration-open": (_NOT_PLAYABLE, "a decoration that is not closed"),

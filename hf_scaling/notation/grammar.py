@@ -426,8 +426,8 @@ class Machine(Lexer):
             note.tie = True
 
     def _shorthand(self, text: str, offset: int) -> None:
-        if text not in self._shorthands:
-            self._character(text, offset)
+        if text not in self._shorthands:  # ABC 2.1 §4.16 lets any of these letters be a symbol
+            self.report("shorthand", offset, f"the shorthand {text} is not defined")
 
     # bars
 

@@ -263,7 +263,7 @@ def _end_edits(machine: Machine) -> list[_Edit]:
 
     A bar counts as cut off if it alone is too short: where more bars are wrong, the metre is not to be trusted.
     """
-    if not machine.open_ticks:
+    if not machine.open_ticks or not machine.problems:  # a tune that is right may end without a bar line
         return []
     left = machine.first_voice_end
     end = next(

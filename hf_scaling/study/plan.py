@@ -58,7 +58,8 @@ def asked_runs(config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: 
     horizon = config.tokens_per_run or int(config.epochs * train_tokens)
     if horizon > _MOST_REPEATS * train_tokens:
         raise UserError(
-            f"tokens_per_run: got {horizon}, expected at most {_MOST_REPEATS} passes over the {train_tokens} training tokens"
+            f"tokens_per_run: got {horizon}, expected at most {_MOST_REPEATS * train_tokens}, "
+            f"{_MOST_REPEATS} passes over the training split"
         )
     data_hash = streams_hash(tokens)
     runs = []

@@ -33,7 +33,7 @@ class FolkLSTMCache(Cache):
         super().__init__(layers=[_StateLayer() for _ in range(num_hidden_layers)])
 
     def state(self) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """(h, c), each (num_hidden_layers, batch, hidden_size), as `nn.LSTM` takes them; None before the first token."""
+        """(h, c) as `nn.LSTM` takes them, (num_hidden_layers, batch, hidden_size) each; None before the first token."""
         if not self.layers[0].has_previous_state[0]:
             return None
         h, c = (torch.stack([layer.recurrent_states[index] for layer in self.layers]) for index in (0, 1))
