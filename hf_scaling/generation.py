@@ -64,7 +64,7 @@ class SeededSampling(LogitsProcessor):
     def __init__(self, seeds: Sequence[int]):
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """`scores` (batch, vocab_size) plus independent Gumbel noise."""
         uniform = torch.stack([torch.rand(scores.shape[1], generator=generator) for generator in self._generators])
         gumbel = -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
@@ -99,7 +99,7 @@ def generate_tunes(
         length = batch["input_ids"].shape[1]
         if length >= limit:
             raise UserError(f"prompt: got {length} characters, but the model's context is {limit}; shorten the prompt")
-        output = model.generate(
+        output = model.generate(  # type: ignore[operator]  # generate comes with the model's class, not the base's
             input_ids=batch["input_ids"],
             attention_mask=batch["attention_mask"],
             do_sample=False,
@@ -115,5 +115,5 @@ def generate_tunes(
         for prompt, seed, ids in zip(prompts[chosen], seeds[chosen], output[:, length:].tolist(), strict=True):
             complete = tokenizer.eos_token_id in ids
             written = ids[: ids.index(tokenizer.eos_token_id)] if complete else ids
-            generations.append(Generation(prompt, seed, prompt + tokenizer.decode(written), complete))
+            generations.append(Generation(prompt, seed, prompt + str(tokenizer.decode(written)), complete))
     return generations

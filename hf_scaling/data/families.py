@@ -20,7 +20,8 @@ _ROWS_AT_ONCE = 512  # bounds the memory of one block of the similarity matrix
 
 def fingerprint(text: str) -> frozenset[int]:
     """The set of diatonic-interval 6-grams of a tune's melody, each as one integer; empty below seven notes."""
-    steps = np.diff(np.asarray(melody(text), dtype=np.int64))
+    positions = np.asarray(melody(text), dtype=np.int64)
+    steps = positions[1:] - positions[:-1]
     if len(steps) < NGRAM:
         return frozenset()
     digits = np.clip(steps, -_LARGEST_INTERVAL, _LARGEST_INTERVAL) + _LARGEST_INTERVAL

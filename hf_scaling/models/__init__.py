@@ -1,7 +1,7 @@
 """Model families: the sizes of a ladder, what they cost, and how they are built."""
 
 from hf_scaling.models.counting import ParameterCount, count_parameters, training_flops_per_token
-from hf_scaling.models.families import FAMILIES, build_config, build_model
+from hf_scaling.models.families import FAMILIES, build_config, build_model, to_device
 from hf_scaling.models.size import Size, parse_ladder
 from hf_scaling.models.vocabulary import Vocabulary
 
@@ -14,5 +14,6 @@ __all__ = [
     "build_model",
     "count_parameters",
     "parse_ladder",
+    "to_device",
     "training_flops_per_token",
 ]

@@ -36,3 +36,9 @@ def build_model(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
     """A freshly initialised model in float32; the same seed gives the same weights."""
     torch.manual_seed(seed)
     return AutoModelForCausalLM.from_config(config)
+
+
+def to_device(model: PreTrainedModel) -> PreTrainedModel:
+    """The model on the GPU where there is one."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return model.to(device)  # type: ignore[arg-type]  # transformers wraps the method and loses its signature

@@ -34,7 +34,7 @@ def config(size: Size, vocabulary: Vocabulary, context_length: int, dropout: flo
 
 def matmul_parameters(config: GPT2Config) -> int:
     """Weights that multiply an activation at every token: the blocks' matrices and the tied output matrix."""
-    d, ff = config.n_embd, config.n_inner
+    d, ff = config.n_embd, config.n_inner or 4 * config.n_embd
     return config.n_layer * (4 * d * d + 2 * d * ff) + config.vocab_size * d
 
 

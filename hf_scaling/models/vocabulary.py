@@ -1,6 +1,7 @@
 """What a model must know of its tokenizer."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,6 @@ class Vocabulary:
     bos_token_id: int
     eos_token_id: int
 
-    def as_config(self) -> dict[str, int]:
+    def as_config(self) -> dict[str, Any]:
         """The keyword arguments of a transformers configuration."""
         return asdict(self)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_scaling.laws.plots import save_figure, scaling_figure, scaling_table, training_figure, training_table
+from hf_scaling.models import FAMILIES
 from hf_scaling.records import atomic_dir, read_json, read_jsonl
 
 _CURVES = ("tokens_seen", "flops", "loss")
@@ -15,12 +16,12 @@ def draw_figures(study: Path, rows: list[dict[str, Any]]) -> None:
     Args:
         rows: the finished rows of the ledger.
     """
-    fits = read_json(study / "fits.json")["fits"]
+    fits = [fit | {"family": FAMILIES[fit["family"]].LABEL} for fit in read_json(study / "fits.json")["fits"]]
     curves = []
     for row in rows:
         metrics = read_jsonl(study / "runs" / row["run_id"] / "metrics.jsonl")
         curves.append(
-            {name: row[name] for name in ("family", "size", "n_params")}
+            {"family": FAMILIES[row["family"]].LABEL, "size": row["size"], "n_params": row["n_params"]}
             | {name: [metric[name] for metric in metrics] for name in _CURVES}
         )
     with atomic_dir(study / "figures") as folder:

@@ -1,6 +1,8 @@
 """The plan: which runs a study consists of, cheapest first, with what this machine makes of them."""
 
 import os
+import shlex
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,15 @@ def set_threads(asked: int) -> int:
     return torch.get_num_threads()
 
 
+def this_command() -> str:
+    """The command line of this process, as a person would type it in the same folder."""
+    launcher = ["accelerate", "launch"] if "ACCELERATE_MIXED_PRECISION" in os.environ else ["python"]
+    script = Path(sys.argv[0])
+    if script.is_absolute() and script.is_relative_to(Path.cwd()):
+        script = script.relative_to(Path.cwd())
+    return shlex.join([*launcher, str(script), *sys.argv[1:]])
+
+
 def learning_rate(config: StudyConfig, family: str, n_params: int) -> float:
     """The rate of a model of `n_params` by the study's rule, to three significant digits."""
     rate = config.base_learning_rate(family) * (n_params / _REFERENCE_N) ** -config.learning_rate_exponent
@@ -43,7 +54,7 @@ def learning_rate(config: StudyConfig, family: str, n_params: int) -> float:
 
 
 def asked_runs(config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: Path) -> list[RunSpec]:
-    """The runs as the configuration asks for them, smallest first, families in turn.
+    """The runs as the configuration asks for them, smallest size first, families in turn.
 
     Raises:
         UserError: the training split is smaller than a block, or the horizon repeats it beyond reason.
@@ -62,8 +73,9 @@ def asked_runs(config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: 
             f"{_MOST_REPEATS} passes over the training split"
         )
     data_hash = streams_hash(tokens)
-    runs = []
+    by_size = []
     for size in config.sizes:
+        specs = []
         for family in config.families:
             spec = RunSpec(
                 family=family,
@@ -73,7 +85,7 @@ def asked_runs(config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: 
                 n_tokens=horizon,
                 batch_size=config.batch_size,
                 gradient_accumulation_steps=config.gradient_accumulation_steps,
-                learning_rate=1.0,
+                learning_rate=config.base_learning_rate(family),
                 weight_decay=config.weight_decay,
                 warmup_fraction=config.warmup_fraction,
                 decay_fraction=config.decay_fraction,
@@ -86,8 +98,9 @@ def asked_runs(config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: 
             )
             with torch.device("meta"):
                 n_params = count_parameters(build_model(spec.model_config(), config.seed)).total
-            runs.append((n_params, replace(spec, learning_rate=learning_rate(config, family, n_params))))
-    return [spec for _, spec in sorted(runs, key=lambda pair: pair[0])]
+            specs.append((n_params, replace(spec, learning_rate=learning_rate(config, family, n_params))))
+        by_size.append(specs)
+    return [spec for specs in sorted(by_size, key=lambda specs: specs[0][0]) for _, spec in specs]
 
 
 def make_plan(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]) -> Plan:

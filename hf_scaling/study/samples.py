@@ -113,7 +113,9 @@ def _draw_until_all_play(
     rows: dict[int, dict[str, Any]] = {}
     for draw in range(_MOST_DRAWS):
         seeds = [seed + sample.index + draw * _BETWEEN_DRAWS for sample in waiting]
-        drawn = generate_tunes(model, tokenizer, [sample.prompt for sample in waiting], seeds, **sampling)
+        drawn = generate_tunes(
+            model, tokenizer, [sample.prompt for sample in waiting], seeds, sampling["temperature"], sampling["top_p"]
+        )
         legal = [sample for sample, one in zip(waiting, drawn, strict=True) if sample.take(one)]
         jobs = [(sample.repaired.text, folder / f"{sample.stem}.mid") for sample in legal if sample.repaired]
         for sample, midi in zip(legal, tunes_to_midi(jobs, _CHILD_SECONDS), strict=True):

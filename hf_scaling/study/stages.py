@@ -14,7 +14,7 @@ from hf_scaling.study.config import StudyConfig
 from hf_scaling.study.figures import draw_figures
 from hf_scaling.study.fits import fit_points, read_points
 from hf_scaling.study.folder import StudyFolder
-from hf_scaling.study.plan import Plan, asked_runs, make_plan, set_threads
+from hf_scaling.study.plan import Plan, asked_runs, make_plan, set_threads, this_command
 from hf_scaling.study.progress import StudyProgress
 from hf_scaling.study.samples import STUDY_PROMPTS, write_samples
 from hf_scaling.tokenization import CorpusEncoder, build_tokenizer, load_tokenizer, save_tokenizer
@@ -65,7 +65,7 @@ def plan(folder: StudyFolder, prepared: Prepared) -> Plan:
     """The runs, as this machine can do them; what it found out is stored in study.yaml at the first start."""
     threads = set_threads(folder.resolved.get("threads", folder.config.threads))
     runs = asked_runs(folder.config, prepared.tokenizer, prepared.tokens)
-    made = make_plan(folder.config, runs, folder.resolved | {"threads": threads})
+    made = make_plan(folder.config, runs, {"command": this_command()} | folder.resolved | {"threads": threads})
     folder.resolve(made.resolved)
     return made
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import torch
 
-from hf_scaling.models import FAMILIES, build_model
+from hf_scaling.models import FAMILIES, build_model, to_device
 from hf_scaling.records import UserError
 from hf_scaling.training.spec import RunSpec
 
@@ -30,8 +30,8 @@ def compile_possible() -> bool:
 
 def _seconds_per_update(spec: RunSpec, precision: str) -> float:
     """Median time of an update of this run, after one to warm up. `compile` is left out of it."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = build_model(spec.model_config(), spec.seed).to(device)
+    model = to_device(build_model(spec.model_config(), spec.seed))
+    device = model.device.type
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.0)
     ids = torch.randint(spec.vocabulary.vocab_size, (spec.batch_size, spec.context_length), device=device)
     seconds = []

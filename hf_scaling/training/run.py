@@ -24,7 +24,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from hf_scaling.models import build_model, count_parameters, training_flops_per_token
+from hf_scaling.models import build_model, count_parameters, to_device, training_flops_per_token
 from hf_scaling.records import atomic_dir, write_json
 from hf_scaling.training.blocks import TokenBlocks, read_stream
 from hf_scaling.training.callbacks import MetricsCallback, ProgressCallback, peak_memory_bytes, reset_peak_memory
@@ -164,8 +164,7 @@ def save_model(
 
 def load_model(folder: Path | str) -> PreTrainedModel:
     """The model that `save_model` wrote (or one from the Hub), on the GPU where there is one; safetensors only."""
-    model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True)
-    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return to_device(AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True))
 
 
 def evaluate_split(model: PreTrainedModel, spec: RunSpec, tokens: Path, split: str) -> Evaluation:
