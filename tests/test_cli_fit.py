@@ -144,7 +144,7 @@ def test_a_family_with_two_sizes_is_reported_beside_one_that_is_fitted(tmp_path)
 def test_losses_that_rise_are_fitted_with_a_warning(tmp_path):
     shown = hf_scaling("fit", table(tmp_path / "runs.csv", rows=["1e6,1,2.0", "1e7,1,2.1", "1e8,1,2.2", "1e9,1,2.3"]))
     assert shown.returncode == 0
-    assert "loss rises with size between 1e+06 and 1e+07" in shown.stdout
+    assert "loss rises with size between N = 1,000,000 and 10,000,000" in shown.stdout
     assert "not resolved" in shown.stdout
 
 

@@ -12,7 +12,7 @@ def data_warnings(
     distinct, means = mean_loss_by_size(n, loss)
     for left in range(len(distinct) - 1):
         if means[left + 1] > means[left]:
-            found.append(f"loss rises with size between {distinct[left]:.4g} and {distinct[left + 1]:.4g}")
+            found.append(f"loss rises with size between N = {distinct[left]:,.0f} and {distinct[left + 1]:,.0f}")
     if 0 < (freedom := len(n) - n_parameters) <= 2:
         found.append(
             f"degrees of freedom: {freedom} ({len(n)} points, {n_parameters} parameters); "

@@ -249,6 +249,7 @@ _MENDERS: dict[str, Callable[[list[Token], int, str], _Edit]] = {
     "note-long": _plain_length,
     "quote-open": _close_text,
     "repeat-open": _plain_repeat,
+    "shorthand": _drop,
     "slur-close": _drop,
     "slur-open": _drop,
     "tuplet": _drop,

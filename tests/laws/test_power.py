@@ -208,8 +208,8 @@ def test_a_clear_law_is_resolved():
     ("loss", "warning"),
     [
         ([2.0, 2.0, 2.0, 2.0, 2.0], "does not fall with size"),
-        ([2.0, 2.1, 2.2, 2.3, 2.4], "loss rises with size between 1e+06 and 3.162e+06"),
-        ([3.0, 2.5, 2.2, 2.3, 2.1], "loss rises with size between 1e+07 and 3.162e+07"),
+        ([2.0, 2.1, 2.2, 2.3, 2.4], "loss rises with size between N = 1,000,000 and 3,162,278"),
+        ([3.0, 2.5, 2.2, 2.3, 2.1], "loss rises with size between N = 10,000,000 and 31,622,777"),
         ([3.0, 2.0, 2.0, 2.0, 2.0], "alpha is at a bound of the search"),
         ([3.0, 2.8, 2.6, 2.4, 2.2], "c is at its bound 0"),
     ],

@@ -85,6 +85,7 @@ WRONG = {
     "second-tune": (tune("G8|]\nX:2\nK:C\nG8|]"), 7, 1),
     "empty-line": (tune("G8|\n\nG8|]"), 8, 1),
     "character": (tune("G4 ?G4|]"), 6, 4),
+    "shorthand": (tune("G4 kG4|]"), 6, 4),
     "accidental": (tune("G4 ^ G4|]"), 6, 4),
     "continuation": (tune("G4 \\ G4|]"), 6, 4),
     "quote-open": (tune('G8|"Am A8|]'), 6, 4),
@@ -154,7 +155,11 @@ def test_repair_takes_a_glued_header_apart() -> None:
 
 def test_repair_drops_a_bar_cut_off_and_closes_a_whole_one() -> None:
     assert repair(tune("G8|A8|B")).text == tune("G8|A8|]")
-    assert repair(tune("G8|A8|B8")).text == tune("G8|A8|B8 |]")
+    assert repair(tune("G8|A7|A8|B8")).text == tune("G8|A7|A8|B8 |]")
+
+
+def test_repair_leaves_a_right_tune_without_a_last_bar_line_alone() -> None:
+    assert repair(tune("G8|A8|B8")) == (tune("G8|A8|B8"), [])
 
 
 def test_durations_are_exact() -> None:
