@@ -13,6 +13,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from hf_scaling.models import generation_limit
 from hf_scaling.records import UserError
 
 HEADER_FIELDS = {"title": "T", "rhythm": "R", "meter": "M", "length": "L", "key": "K"}
@@ -81,16 +82,16 @@ def generate_tunes(
     top_p: float = 0.95,
     batch_size: int = 16,
 ) -> list[Generation]:
-    """Continue each prompt until the model ends the tune or its context is full.
+    """Continue each prompt until the model ends the tune or may write no more (`generation_limit`).
 
     Raises:
-        UserError: a prompt fills the context, temperature is not above 0, or top_p is outside (0, 1].
+        UserError: a prompt leaves no room, temperature is not above 0, or top_p is outside (0, 1].
     """
     if temperature <= 0:
         raise UserError(f"temperature: got {temperature}, expected a number above 0")
     if not 0 < top_p <= 1:
         raise UserError(f"top_p: got {top_p}, expected a number above 0 and at most 1")
-    limit = tokenizer.model_max_length
+    limit = generation_limit(model.config)
     model.eval()
     generations: list[Generation] = []
     for start in range(0, len(prompts), batch_size):
@@ -98,7 +99,7 @@ def generate_tunes(
         batch = tokenizer(list(prompts[chosen]), return_tensors="pt", padding=True).to(model.device)
         length = batch["input_ids"].shape[1]
         if length >= limit:
-            raise UserError(f"prompt: got {length} characters, but the model's context is {limit}; shorten the prompt")
+            raise UserError(f"prompt: got {length} characters, the model writes at most {limit}; shorten it")
         output = model.generate(  # type: ignore[operator]  # generate comes with the model's class, not the base's
             input_ids=batch["input_ids"],
             attention_mask=batch["attention_mask"],

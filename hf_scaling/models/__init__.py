@@ -1,7 +1,7 @@
 """Model families: the sizes of a ladder, what they cost, and how they are built."""
 
 from hf_scaling.models.counting import ParameterCount, count_parameters, training_flops_per_token
-from hf_scaling.models.families import FAMILIES, build_config, build_model, to_device
+from hf_scaling.models.families import FAMILIES, build_config, build_model, generation_limit, to_device
 from hf_scaling.models.size import Size, parse_ladder
 from hf_scaling.models.vocabulary import Vocabulary
 
@@ -13,6 +13,7 @@ __all__ = [
     "build_config",
     "build_model",
     "count_parameters",
+    "generation_limit",
     "parse_ladder",
     "to_device",
     "training_flops_per_token",

@@ -12,7 +12,7 @@ from hf_scaling.models.vocabulary import Vocabulary
 from hf_scaling.records import UserError
 
 # A family is one module: `config(size, vocabulary, context_length, dropout)`, `matmul_parameters(config)`,
-# `attention_flops_per_token(config)`, LABEL and CAN_COMPILE. A new one is that module and one line here.
+# `attention_flops_per_token(config)`, LABEL, CAN_COMPILE and CONTEXTS_TO_GENERATE. A new one is that and a line here.
 FAMILIES: dict[str, ModuleType] = {"gpt2": gpt2, "folk_lstm": lstm}
 
 AutoConfig.register("folk_lstm", FolkLSTMConfig, exist_ok=True)
@@ -36,6 +36,12 @@ def build_model(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
     """A freshly initialised model in float32; the same seed gives the same weights."""
     torch.manual_seed(seed)
     return AutoModelForCausalLM.from_config(config)
+
+
+def generation_limit(config: PreTrainedConfig) -> int:
+    """The most tokens that a model of this configuration may write, prompt included."""
+    family = FAMILIES.get(config.model_type)
+    return config.max_position_embeddings * (family.CONTEXTS_TO_GENERATE if family else 1)
 
 
 def to_device(model: PreTrainedModel) -> PreTrainedModel:

@@ -6,6 +6,7 @@ from hf_scaling.models.size import Size
 from hf_scaling.models.vocabulary import Vocabulary
 
 CAN_COMPILE = True
+CONTEXTS_TO_GENERATE = 1  # a position beyond the context has no embedding
 _INIT_STD, _INIT_WIDTH = 0.02, 768  # of GPT-2 small
 LABEL = "GPT-2"
 

@@ -5,6 +5,7 @@ from hf_scaling.models.size import Size
 from hf_scaling.models.vocabulary import Vocabulary
 
 CAN_COMPILE = False  # torch.compile breaks the graph at nn.LSTM and gains nothing
+CONTEXTS_TO_GENERATE = 4  # a recurrent state has no last position; this only stops a tune that never ends
 LABEL = "LSTM"
 N_LAYERS = 2  # every size alike, so that width alone makes the ladder
 _INIT_STD = 3.0  # of the embedding, over sqrt(hidden_size): smaller ones starve the gates and cost hundreds of updates

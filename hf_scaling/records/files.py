@@ -50,14 +50,16 @@ def atomic_dir(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside `path`; on success it takes the place of `path`, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=path.parent))
+    old = temporary.with_name(f"{temporary.name}-old")
     try:
         yield temporary
         temporary.chmod(0o755)
         if path.exists():
-            shutil.rmtree(path)
+            os.replace(path, old)  # a removal can be interrupted halfway, a rename cannot
         os.replace(temporary, path)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for leftover in (temporary, old):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def sweep_partials(folder: Path) -> None:
@@ -110,12 +112,17 @@ def read_json(path: Path) -> Any:
 
 
 def read_jsonl(path: Path) -> list[Any]:
-    """Every whole line of a JSON-lines file; a last line that an interruption cut short is left out."""
+    """Every whole line of a JSON-lines file; a last line that an interruption cut short is left out.
+
+    Raises:
+        UserError: a whole line is damaged. Names the line.
+    """
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), 1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            if line.endswith("\n"):
-                raise UserError(f"{path}, line {number}: not valid JSON ({error})") from None
+    with open(path, "rb") as lines:  # as bytes: only a line feed ends a line, and a cut may go through a character
+        for number, line in enumerate(lines, 1):
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                if line.endswith(b"\n"):
+                    raise UserError(f"{path}, line {number}: not valid JSON ({error})") from None
     return rows

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,7 @@ def read_ledger(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
     finished: set[str] = set()
-    data = path.read_bytes()
-    for number, line in enumerate(data.splitlines(keepends=True), 1):
+    for number, line in enumerate(BytesIO(path.read_bytes()), 1):  # only a line feed ends a line
         if not line.endswith(b"\n"):
             notes.append(f"{path}, line {number}: cut short by an interruption; the row is left out")
             break

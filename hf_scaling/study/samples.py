@@ -89,7 +89,7 @@ def _describe(row: dict[str, Any]) -> str:
     lines = [
         f"=== {row['index']:03d}  {row['kind']}, seed {row['seed']}, redraws {row['redraws']}",
         f"prompt: {row['prompt']!r}",
-        f"as written: {tiers(row['raw_verdict'])}" + ("" if row["complete"] else "; cut off by the context"),
+        f"as written: {tiers(row['raw_verdict'])}" + ("" if row["complete"] else "; cut off before its end"),
         f"delivered: {tiers(row['verdict'])}; {row['midi']['notes']} notes, {row['midi']['seconds']:.1f} s of MIDI",
         *(["repairs:", *repairs] if repairs else ["repairs: none"]),
         "",

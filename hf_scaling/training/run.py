@@ -24,7 +24,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from hf_scaling.models import build_model, count_parameters, to_device, training_flops_per_token
+from hf_scaling.models import build_model, count_parameters, generation_limit, to_device, training_flops_per_token
 from hf_scaling.records import atomic_dir, write_json
 from hf_scaling.training.blocks import TokenBlocks, read_stream
 from hf_scaling.training.callbacks import MetricsCallback, ProgressCallback, peak_memory_bytes, reset_peak_memory
@@ -153,7 +153,7 @@ def save_model(
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        max_length=tokenizer.model_max_length,
+        max_length=generation_limit(model.config),
         do_sample=True,
         **generation,
     )

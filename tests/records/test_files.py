@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hf_scaling.records import (
@@ -145,7 +145,19 @@ def test_a_hash_does_not_depend_on_the_order_of_keys(value, random):
 
 
 def test_a_hash_depends_on_values_on_the_order_of_lists_and_on_types():
-    values = [{"a": 1}, {"a": 2}, {"b": 1}, {"a": "1"}, {"a": [1, 2]}, {"a": [2, 1]}, {"a": None}, {}, [], "é", "e\u0301"]
+    values = [
+        {"a": 1},
+        {"a": 2},
+        {"b": 1},
+        {"a": "1"},
+        {"a": [1, 2]},
+        {"a": [2, 1]},
+        {"a": None},
+        {},
+        [],
+        "é",
+        "e\u0301",
+    ]
     hashes = [content_hash(value) for value in values]
     assert len(set(hashes)) == len(values)
     assert all(len(digest) == 64 for digest in hashes)
@@ -160,6 +172,7 @@ def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path):
 
 
 @given(st.lists(JSON, max_size=4))
+@example([{"title": "line\u2028separator"}, "next\x85line", "return\r", "feed\x0c"])
 def test_json_and_json_lines_come_back_as_written(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("json")
     write_json(folder / "a.json", rows)

@@ -214,7 +214,7 @@ def test_repaired_tunes_never_count_as_valid(study: Path) -> None:
 def test_tunes_cut_off_and_scores_that_failed_say_so(study: Path) -> None:
     alter_samples(study, complete=False, score=None, score_error="engraving took more than 60 s")
     text = render(study).text
-    assert text.count("cut off by the context") == 10
+    assert text.count("cut off before its end") == 10
     assert text.count("could not be engraved (engraving took more than 60 s).") == 10
 
 
