@@ -7,8 +7,6 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, processors
 from transformers import PreTrainedTokenizerFast
 
-from hf_scaling.records import UserError, atomic_dir
-
 PAD, BOS, UNK = SPECIAL_TOKENS = ("<|pad|>", "<|bos|>", "<|unk|>")
 
 
@@ -23,11 +21,11 @@ def build_tokenizer(texts: Iterable[str], model_max_length: int) -> PreTrainedTo
     behind a splitter.
 
     Raises:
-        UserError: `texts` hold no character.
+        ValueError: `texts` hold no character.
     """
     alphabet = sorted(set().union(*map(set, texts)))
     if not alphabet:
-        raise UserError("tokenizer: the texts are empty; at least one character is needed")
+        raise ValueError("tokenizer: the texts are empty; at least one character is needed")
     vocab = {token: index for index, token in enumerate([*SPECIAL_TOKENS, *alphabet])}
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[], unk_token=UNK, fuse_unk=False, cache_capacity=0))
     tokenizer.decoder = decoders.Fuse()
@@ -45,14 +43,8 @@ def build_tokenizer(texts: Iterable[str], model_max_length: int) -> PreTrainedTo
     )
 
 
-def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write `folder` as `AutoTokenizer.from_pretrained` loads it, atomically."""
-    with atomic_dir(folder) as temporary:
-        tokenizer.save_pretrained(temporary)
-
-
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer that `save_tokenizer` wrote."""
+    """The tokenizer that `save_pretrained` wrote to `folder`."""
     return PreTrainedTokenizerFast.from_pretrained(folder)
 
 

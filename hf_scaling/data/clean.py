@@ -35,11 +35,12 @@ class Reject:
 
 
 def _body_lines(lines: list[str]) -> list[str]:
-    """The music behind the `K:` line, with continued lines joined and fields that are not played left out."""
+    """The music behind the `K:` line, with fields that are not played left out and continued lines joined."""
     start = next(index for index, line in enumerate(lines) if line.startswith("K:")) + 1
-    kept = [line for line in lines[start:] if not _FIELD.match(line) or line.startswith(_KEPT_IN_BODY)]
-    joined = re.sub(r"\\\n", " ", "\n".join(kept)).rstrip("\\")
-    lines = [_SPACES.sub(" ", line.replace("`", "")).strip() for line in joined.split("\n")]
+    body = [line.replace("`", "").strip() for line in lines[start:]]
+    kept = [line for line in body if line and (not _FIELD.match(line) or line.startswith(_KEPT_IN_BODY))]
+    joined = re.sub(r"\\\n", " ", "\n".join(kept)).rstrip("\\ \t")
+    lines = [_SPACES.sub(" ", line).strip() for line in joined.split("\n")]
     return [line for line in lines if line]
 
 
@@ -50,11 +51,11 @@ def clean(raw: str, min_chars: int, max_chars: int) -> CleanTune | Reject:
     standard's default where the source leaves it out; of several titles the first stays. `min_chars` and `max_chars`
     bound the length of the result in characters.
     """
-    text = raw.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
-    lines = [_COMMENT.sub("", line).rstrip() for line in text.split("\n")]
+    text = raw.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    lines = [_COMMENT.sub("", line).strip() for line in text.split("\n")]
     if not any(line.startswith("K:") for line in lines):
         return Reject("no key")
-    if any(line.startswith("V:") for line in lines):
+    if any(line.startswith("V:") or "[V:" in line for line in lines):
         return Reject("several voices")
     body = _body_lines(lines)
     if not body:

@@ -9,7 +9,6 @@ from hf_scaling.models import gpt2, lstm
 from hf_scaling.models.folk_lstm import FolkLSTMConfig, FolkLSTMForCausalLM
 from hf_scaling.models.size import Size
 from hf_scaling.models.vocabulary import Vocabulary
-from hf_scaling.records import UserError
 
 # A family is one module: `config(size, vocabulary, context_length, dropout)`, `matmul_parameters(config)`,
 # `attention_flops_per_token(config)`, LABEL, CAN_COMPILE and CONTEXTS_TO_GENERATE. A new one is that and a line here.
@@ -25,10 +24,10 @@ def build_config(
     """The transformers configuration of one size of one family.
 
     Raises:
-        UserError: there is no such family.
+        ValueError: there is no such family.
     """
     if family not in FAMILIES:
-        raise UserError(f"families: got {family!r}, expected one of {', '.join(FAMILIES)}")
+        raise ValueError(f"families: got {family!r}, expected one of {', '.join(FAMILIES)}")
     return FAMILIES[family].config(size, vocabulary, context_length, dropout)
 
 

@@ -70,8 +70,10 @@ class StudyConfig:
 
     def __post_init__(self) -> None:
         check_sources(self.sources)
-        sizes = parse_ladder(self.ladder)
-        names = [size.name for size in sizes]
+        try:
+            names = [size.name for size in self.sizes]
+        except ValueError as error:
+            raise UserError(str(error)) from None
         self._need(bool(self.sources), "sources", "at least one source")
         self._need(
             bool(self.name) and self.name.replace("-", "").replace("_", "").isalnum(),

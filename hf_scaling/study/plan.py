@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from hf_scaling.data.splits import SPLITS
 from hf_scaling.models import Vocabulary, build_model, count_parameters
 from hf_scaling.records import UserError
 from hf_scaling.study.config import StudyConfig
@@ -72,7 +73,7 @@ def asked_runs(config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: 
             f"tokens_per_run: got {horizon}, expected at most {_MOST_REPEATS * train_tokens}, "
             f"{_MOST_REPEATS} passes over the training split"
         )
-    data_hash = streams_hash(tokens)
+    data_hash = streams_hash(tokens, SPLITS)
     by_size = []
     for size in config.sizes:
         specs = []

@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerBase
 
 from hf_scaling.data import build_dataset, load_splits
 from hf_scaling.data.splits import SPLITS
-from hf_scaling.records import append_row, finished_rows, read_json, read_ledger, write_json
+from hf_scaling.records import append_row, atomic_dir, finished_rows, read_json, read_ledger, write_json
 from hf_scaling.report import write_report
 from hf_scaling.study.best import best_spec, train_best
 from hf_scaling.study.config import StudyConfig
@@ -17,7 +17,7 @@ from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.plan import Plan, asked_runs, make_plan, set_threads, this_command
 from hf_scaling.study.progress import StudyProgress
 from hf_scaling.study.samples import STUDY_PROMPTS, write_samples
-from hf_scaling.tokenization import CorpusEncoder, build_tokenizer, load_tokenizer, save_tokenizer
+from hf_scaling.tokenization import CorpusEncoder, build_tokenizer, load_tokenizer
 from hf_scaling.training.blocks import read_stream, write_streams
 from hf_scaling.training.run import describe, discard_checkpoints, load_model, now, train_run
 from hf_scaling.training.spec import RunSpec
@@ -40,15 +40,19 @@ def prepare(folder: StudyFolder) -> Prepared:
     def texts(split: str) -> list[str]:
         return list(load_splits(dataset)[split]["text"])
 
+    def write_tokenizer() -> None:
+        with atomic_dir(tokenizer) as temporary:
+            # the alphabet is the training split's: a character that only the test has must stay unknown
+            build_tokenizer(texts("train"), config.context_length).save_pretrained(temporary)
+
     data_key = folder.stage(
         "dataset", config.hashed_data(), ["dataset"], lambda: build_dataset(config.data_options(), dataset)
     )
-    # the alphabet is the training split's: a character that only the test has must stay unknown
     tokenizer_key = folder.stage(
         "tokenizer",
         [data_key, config.context_length],
         ["tokenizer"],
-        lambda: save_tokenizer(build_tokenizer(texts("train"), config.context_length), tokenizer),
+        write_tokenizer,
     )
     tokens_key = folder.stage(
         "tokens",

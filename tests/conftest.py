@@ -1,0 +1,199 @@
+"""For all tests: no network, the real commands cheaply, and two studies that are run once.
+
+A recipe spends seconds on imports, so `commands` forks each from a process that has done them already. What runs is
+the recipe itself as `__main__`, in a process of its own, with its own standard streams and exit code.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+_HOME = tempfile.TemporaryDirectory(prefix="hf-home-")  # no cache, no token, no accelerate configuration of this user
+# before any test module imports the libraries, which read them once
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HOME": _HOME.name}
+
+# seconds for a whole study; the model is just good enough to write tunes that can be repaired
+TINY = {
+    "name": "tiny",
+    "collections": ["miscFolk"],
+    "validation_fraction": 0.1,
+    "test_fraction": 0.1,
+    "ladder": ["a=8x1x1x16", "b=16x1x2x32", "c=24x1x2x96"],
+    "context_length": 64,
+    "tokens_per_run": 10240,
+    "batch_size": 8,
+    "learning_rates": ["gpt2=2e-2", "folk_lstm=4e-2"],
+    "precision": "fp32",
+    "threads": 1,
+    "best_epochs": 6,
+    "best_tokens": 20480,
+}
+
+_SERVER = """
+import json, os, runpy, signal, sys
+import hf_scaling.study.options, hf_scaling.study.stages, hf_scaling.study.summary
+import accelerate, jinja2, matplotlib.backends.backend_agg, matplotlib.backends.backend_svg, scipy.special
+
+print("ready", flush=True)
+for line in sys.stdin:
+    job = json.loads(line)
+    if "wait" in job:
+        print(os.waitpid(job["wait"], 0)[1], flush=True)
+        continue
+    pid = os.fork()
+    if pid:
+        print(pid, flush=True)
+        continue
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests with it ignored
+    os.chdir(job["cwd"])
+    for number, name in enumerate(["/dev/null", job["stdout"], job["stderr"]]):
+        os.dup2(os.open(name, os.O_RDWR | os.O_CREAT, 0o644), number)
+    sys.argv = job["argv"]
+    if sys.argv[0] == "hf-scaling":
+        runpy.run_module("hf_scaling.cli", run_name="__main__", alter_sys=True)
+    else:
+        sys.path[0] = os.path.dirname(sys.argv[0])
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    sys.exit()
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that has ended; `code` is negative for a signal, as in subprocess."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def problems(self) -> list[str]:
+        """What standard error shows when the command has ended, without the bars that were wiped away."""
+        shown = [line.rpartition("\r")[2].strip() for line in self.stderr.splitlines()]
+        return [line for line in shown if line and not line.startswith("[transformers]")]
+
+
+class Running:
+    """A command at work."""
+
+    def __init__(self, ask: Callable[[dict[str, Any]], str], argv: list[str], cwd: Path, folder: Path):
+        self._ask, self._out, self._err = ask, folder / "stdout", folder / "stderr"
+        job = {"argv": argv, "cwd": str(cwd), "stdout": str(self._out), "stderr": str(self._err)}
+        self.pid = int(ask(job))
+        self._status: int | None = None
+
+    def wait(self) -> Finished:
+        """Wait for its end."""
+        if self._status is None:
+            self._status = os.waitstatus_to_exitcode(int(self._ask({"wait": self.pid})))
+        return Finished(self._status, self._out.read_text("utf-8"), self._err.read_text("utf-8"))
+
+    def kill_when(self, condition: Callable[[], bool], sent: signal.Signals = signal.SIGKILL) -> Finished:
+        """Send a signal as soon as the condition holds."""
+        until = time.monotonic() + 120
+        while not condition():
+            assert time.monotonic() < until, "the moment to kill never came"
+            time.sleep(0.002)
+        os.kill(self.pid, sent)
+        return self.wait()
+
+
+class Commands:
+    """Starts recipes, by file name (`sweep.py`), and `hf-scaling`."""
+
+    def __init__(self, folder: Path):
+        self._folder, self._count = folder, 0
+        # accelerate launch exports OMP_NUM_THREADS
+        self._server = subprocess.Popen(
+            [sys.executable, "-c", _SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        self._ready = False
+
+    def _ask(self, job: dict[str, Any]) -> str:
+        assert self._server.stdin
+        assert self._server.stdout
+        if not self._ready:
+            assert self._server.stdout.readline() == "ready\n"
+            self._ready = True
+        self._server.stdin.write(json.dumps(job) + "\n")
+        self._server.stdin.flush()
+        return self._server.stdout.readline()
+
+    def start(self, name: str, *arguments: object, cwd: Path = ROOT) -> Running:
+        """Start a command and return at once."""
+        self._count += 1
+        folder = self._folder / str(self._count)
+        folder.mkdir()
+        program = name if name == "hf-scaling" else str(ROOT / "recipes" / name)
+        return Running(self._ask, [program, *map(str, arguments)], cwd, folder)
+
+    def run(self, name: str, *arguments: object, cwd: Path = ROOT) -> Finished:
+        """Run a command to its end."""
+        return self.start(name, *arguments, cwd=cwd).wait()
+
+    def stop(self) -> None:
+        """End the process that commands are forked from."""
+        self._server.communicate()
+
+
+@dataclass(frozen=True)
+class Study:
+    """A completed study and what its command printed."""
+
+    folder: Path
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    started = Commands(tmp_path_factory.mktemp("commands"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def quick_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The README's command for those in a hurry, into a folder with a space and letters beyond ASCII in its name."""
+    folder = tmp_path_factory.mktemp("a stüdy", numbered=False) / "quick ünïcode"
+    accelerate = Path(sys.executable).with_name("accelerate")
+    command = [accelerate, "launch", "recipes/sweep.py", "--config", "recipes/studies/quick.yaml"]
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    ended = subprocess.run(
+        [*command, "--output_dir", folder], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    return Study(folder, ended.stdout, ended.stderr)
+
+
+@pytest.fixture(scope="session")
+def tiny_yaml(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("configuration") / "tiny.yaml"
+    path.write_text(yaml.safe_dump(TINY), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_study(tmp_path_factory: pytest.TempPathFactory, commands: Commands, tiny_yaml: Path) -> Study:
+    """The tiny study, never interrupted."""
+    folder = tmp_path_factory.mktemp("tiny") / "study"
+    ended = commands.run("sweep.py", "--config", tiny_yaml, "--output_dir", folder)
+    assert ended.code == 0, ended.stderr
+    return Study(folder, ended.stdout, ended.stderr)

@@ -1,0 +1,163 @@
+"""What cleaning keeps, what it leaves out, why it rejects, and that doing it twice changes nothing."""
+
+import itertools
+import re
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from hf_scaling.data.clean import CleanTune, Reject, clean
+from hf_scaling.data.sources import SOURCES, SourceOptions
+from hf_scaling.notation import check
+
+PER_COLLECTION = 60
+COLLECTIONS = ("airdsAirs", "ryansMammoth", "oneills1850", "essenFolksong", "miscFolk")
+REAL = [
+    tune.text
+    for collection in COLLECTIONS
+    for tune in itertools.islice(SOURCES["music21"].read(SourceOptions([collection])), PER_COLLECTION)
+]
+# what real files hold, in places where it hurts
+SNIPPETS = [
+    "%", "% words", "%%scale 1", "\\%", "\\", "\\\n", "\\\\\n", "\n", "\r\n", "\r", "`", " ", "\t", "\xa0", "\x0c", "\x00",
+    "\ufeff", "\x85", "\u2028", "w:la la", "W:words", " w:la", "\n w:la\n", "\n`w:la\n", "\n\\\n w:la\n", "+:la", "Z:me",
+    "\nK:G\n", "\n K:G\n", "\nK:\n", "\nM:3/4\n", "\nM:\n", "\nL:1/4\n", "\nL:1\n", "\nR:reel\n", "\nT:a  second % one\n",
+    "\nX:7\n", "V:2", "\n V:2\n", "[V:2]", "[K:D]", "[M:3/4]", "[r:why]", "|", ":|", "|:", "[1", "(3abc", '"Am"', '"', "!",
+    "!trill!", "é", "🎵", "\ud800",
+]  # fmt: skip
+
+
+def tune(body="CDEF|\n", header="X:1\nT:A\nM:4/4\nL:1/8\nK:C\n"):
+    return header + body
+
+
+def cleaned(raw):
+    result = clean(raw, 1, 10**6)
+    assert isinstance(result, CleanTune), result
+    return result
+
+
+def assert_clean(result):
+    """What must hold of every clean tune, whatever it was made of."""
+    text = result.text
+    head = r"X:1\n(T:[^\n]+\n)?(R:[^\n]+\n)?M:[^\n]+\nL:\d+(/\d+)?\nK:[^\n]+\n"
+    assert re.match(head, text), text
+    assert text == re.match(head, text)[0] + result.body
+    assert text.endswith("\n")
+    for line in text.splitlines():
+        assert line == line.strip() != ""
+        assert not re.search(r"(?<!\\)%", line)
+    for line in result.body.splitlines():
+        assert not re.match(r"[A-JN-Za-z+]:", line), f"only K:, L: and M: may stand in the body, not {line!r}"
+        assert not line.endswith("\\")
+        assert "`" not in line
+    assert not set("\r\x00\ufeff") & set(text)
+    assert check(text).parses
+    fields = dict(line.split(":", 1) for line in text[: -len(result.body)].splitlines())
+    expected = (result.title, result.rhythm, result.meter, result.key)
+    assert tuple(fields.get(letter, "") for letter in "TRMK") == expected
+    assert clean(text, 1, 10**6) == result
+
+
+def test_most_real_tunes_come_through():
+    results = [clean(text, 64, 2000) for text in REAL]
+    assert sum(isinstance(result, CleanTune) for result in results) > 0.9 * len(REAL)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(REAL), st.lists(st.tuples(st.floats(0, 1), st.sampled_from(SNIPPETS)), max_size=5))
+@example(tune("CD EF|\\\\\n"), [])
+@example(tune("CDEF|\n w:la la\nCDEF|\n"), [])
+@example(tune("CDEF|\n`w:la la\nCDEF|\n"), [])
+@example(tune("\\\n w:la\nCDEF|\n"), [])
+@example(tune("CDEF|\n V:1\nCDEF|\n"), [])
+@example(tune("CDEF| \\ \\\n"), [])
+def test_a_tune_however_damaged_is_rejected_or_clean_for_good(text, damage):
+    for place, snippet in damage:
+        at = round(place * len(text))
+        text = text[:at] + snippet + text[at:]
+    result = clean(text, 1, 10**6)
+    if isinstance(result, CleanTune):
+        assert_clean(result)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.sampled_from("XTMLKVw:\n\r \\%`|[]\"'^_=ABCdefg123/4(){}<>-+!~ \xa0é"), max_size=60))
+def test_any_text_is_rejected_or_clean_for_good(text):
+    for raw in (text, tune(text)):
+        result = clean(raw, 1, 10**6)
+        if isinstance(result, CleanTune):
+            assert_clean(result)
+
+
+def test_fields_come_in_one_order_and_of_several_titles_the_first_stays():
+    raw = "X:213\nL:1/4\nR:  slip   jig\nC:Trad.\nM:9/8\nT:The  First\nT:The Second\nO:Ireland\nZ:me@example.org\nK:Edor\nABc|\n"
+    assert cleaned(raw).text == "X:1\nT:The First\nR:slip jig\nM:9/8\nL:1/4\nK:Edor\nABc|\n"
+    assert cleaned(raw) == CleanTune(cleaned(raw).text, "The First", "slip jig", "9/8", "Edor")
+    assert cleaned(raw).body == "ABc|\n"
+
+
+@pytest.mark.parametrize(
+    ("meter", "written", "unit"),
+    [
+        ("M:4/4\n", "4/4", "1/8"),
+        ("M:3/4\n", "3/4", "1/8"),  # 0.75 itself is not below 0.75: ABC 2.1, 3.1.7
+        ("M:2/4\n", "2/4", "1/16"),
+        ("M:6/8\n", "6/8", "1/8"),
+        ("M:C|\n", "C|", "1/8"),
+        ("M:none\n", "none", "1/8"),
+        ("", "none", "1/8"),
+        ("M:\n", "none", "1/8"),
+        ("M:2/4\nL:1/4\n", "2/4", "1/4"),
+        ("M:2/4\nL:1\n", "2/4", "1"),
+    ],
+)
+def test_the_unit_length_is_written_out_with_the_default_of_the_standard(meter, written, unit):
+    assert cleaned(f"X:1\n{meter}K:C\nCDEF|\n").text == f"X:1\nM:{written}\nL:{unit}\nK:C\nCDEF|\n"
+
+
+def test_what_is_not_played_is_left_out():
+    raw = (
+        "\ufeffX:1\r\n% a comment\r\nT:A % of it\r\n%%MIDI program 1\r\nA:Clare\r\nB:Book\r\nD:Disc\r\nF:file\r\n"
+        "G:group\r\nH:History\r\nI:setting\r\nN:Notes\r\nO:Origin\r\nS:Source\r\nZ:Encoder\r\nM:4/4\r\nL:1/8\r\nK:C % key\r\n"
+        "CD``EF|\t GABc| % remark\r\nw:sing to me\r\n+: more\r\nW:verse\r\nP:B\r\nN:note\r\nr:remark\r\n\r\nM:3/4\r\nL:1/4\r\nK:G\r\nGAB|\r\n"
+    )
+    assert cleaned(raw).text == "X:1\nT:A\nM:4/4\nL:1/8\nK:C\nCDEF| GABc|\nM:3/4\nL:1/4\nK:G\nGAB|\n"
+
+
+def test_continued_lines_are_joined_over_whatever_stands_between():
+    assert cleaned(tune("CD\\\nEF|\\ % remark\nw:la\nGABc|\\\n")).body == "CD EF| GABc|\n"
+
+
+def test_a_percent_sign_that_is_escaped_is_no_comment():
+    assert cleaned(tune('"50\\% off"CDEF|\n')).body == '"50\\% off"CDEF|\n'
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        ("", "no key"),
+        ("X:1\nT:A\nM:4/4\nCDEF|\n", "no key"),
+        (tune("V:1\nCDEF|\nV:2\nCDEF|\n"), "several voices"),
+        (tune("[V:1]CDEF|\n[V:2]CDEF|\n"), "several voices"),
+        (tune(header="X:1\nV:1\nV:2\nK:C\n"), "several voices"),
+        (tune("% nothing\nw:la la\n"), "no music"),
+        (tune("\\\n"), "no music"),
+        (tune("CDEF|\n", "X:1\nK:C\n"), "too short"),
+        (tune("CDEF|CDEF|\n" * 20), "too long"),
+        (tune("CDEF|é CDEF|CDEF|\n"), "not legal notation"),
+        (tune("CDEF|\nX:2\nCDEF|\n"), "not legal notation"),
+        (tune(header="X:1\nT:A\nM:four\nL:1/8\nK:C\n"), "not legal notation"),
+    ],
+)
+def test_each_reason_to_reject(raw, reason):
+    assert clean(raw, 30, 150) == Reject(reason)
+
+
+def test_the_bounds_are_on_characters_of_the_result_and_belong_to_it():
+    raw = "X:1\nN:a long note that goes\nT:Ó\nM:4/4\nL:1/8\nK:C\nCDEF|\n"
+    n = len("X:1\nT:Ó\nM:4/4\nL:1/8\nK:C\nCDEF|\n")
+    assert isinstance(clean(raw, n, n), CleanTune)
+    assert clean(raw, n + 1, n + 1) == Reject("too short")
+    assert clean(raw, 1, n - 1) == Reject("too long")

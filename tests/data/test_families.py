@@ -1,0 +1,133 @@
+"""Near-duplicates are found whatever their key, and exactly those."""
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hf_scaling.data.clean import CleanTune, clean
+from hf_scaling.data.families import find_families, fingerprint
+from hf_scaling.data.sources import SOURCES, SourceOptions
+from hf_scaling.notation import melody
+
+HEADER = "X:1\nM:none\nL:1/8\nK:C\n"
+
+
+@pytest.fixture(scope="module")
+def real_tunes():
+    """A few hundred tunes of three books that share many."""
+    texts = []
+    for collection, step in (("miscFolk", 1), ("ryansMammoth", 7), ("airdsAirs", 9)):
+        raws = itertools.islice(SOURCES["music21"].read(SourceOptions([collection])), 0, None, step)
+        texts += [tune.text for raw in raws if isinstance(tune := clean(raw.text, 64, 2000), CleanTune)]
+    return texts
+
+
+@pytest.fixture(scope="module")
+def real_prints(real_tunes):
+    return [fingerprint(text) for text in real_tunes]
+
+
+def spell(position):
+    """A staff position in ABC: 0 is `C`, 7 is `c`, 14 is `c'`, -7 is `C,`."""
+    octave, step = divmod(position, 7)
+    if octave < 1:
+        return "CDEFGAB"[step] + "," * -octave
+    return "cdefgab"[step] + "'" * (octave - 1)
+
+
+def write(positions, lengths=itertools.repeat(""), accidentals=itertools.repeat("")):
+    notes = (f"{sign}{spell(p)}{length}" for p, length, sign in zip(positions, lengths, accidentals, strict=False))
+    return HEADER + "".join(notes) + "|\n"
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-10, 20), max_size=40), st.integers(-14, 14), st.data())
+def test_a_fingerprint_is_blind_to_transposition_rhythm_and_accidentals(positions, shift, data):
+    shifted = [position + shift for position in positions]
+    n = len(positions)
+    lengths = data.draw(st.lists(st.sampled_from(["", "2", "/2", "3/2"]), min_size=n, max_size=n))
+    signs = data.draw(st.lists(st.sampled_from(["", "^", "_", "="]), min_size=n, max_size=n))
+    assert fingerprint(write(shifted, lengths, signs)) == fingerprint(write(positions))
+
+
+def test_real_tunes_transposed_keep_their_fingerprint(real_tunes):
+    for text in real_tunes[::5]:
+        positions = melody(text)
+        assert fingerprint(write([position + 3 for position in positions])) == fingerprint(text)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-7, 7), min_size=7, max_size=30), st.lists(st.integers(-7, 7), min_size=7, max_size=30))
+def test_fingerprints_share_exactly_the_interval_six_grams_that_melodies_share(one, other):
+    def grams(positions):
+        steps = [b - a for a, b in itertools.pairwise(positions)]
+        return {tuple(steps[i : i + 6]) for i in range(len(steps) - 5)}
+
+    first, second = fingerprint(write(one)), fingerprint(write(other))
+    assert len(first) == len(grams(one))
+    assert len(first & second) == len(grams(one) & grams(other))
+
+
+def test_six_intervals_need_seven_notes():
+    assert fingerprint(HEADER + "CDECDE|\n") == frozenset()
+    assert len(fingerprint(HEADER + "CDECDEC|\n")) == 1
+
+
+def components(edges, count):
+    """Connected components by repeated relabelling: slow and plain."""
+    label = list(range(count))
+    for a, b in edges:
+        old, new = label[b], label[a]
+        label = [new if one == old else one for one in label]
+    return label
+
+
+def same_partition(one, other):
+    pairs = set(zip(one, other, strict=True))
+    return len(pairs) == len(set(one)) == len(set(other))
+
+
+def brute_force(prints, groups, threshold):
+    def similar(a, b):
+        return a and b and Fraction(len(a & b), len(a | b)) >= Fraction(str(threshold))
+
+    pairs = itertools.combinations(range(len(prints)), 2)
+    edges = [(i, j) for i, j in pairs if similar(prints[i], prints[j]) or (groups[i] and groups[i] == groups[j])]
+    return components(edges, len(prints))
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5, 0.8, 1.0])
+def test_families_of_real_tunes_are_those_of_every_pair_compared(real_prints, threshold):
+    assert len(real_prints) > 300
+    found = find_families(real_prints, [""] * len(real_prints), threshold)
+    expected = brute_force(real_prints, [""] * len(real_prints), threshold)
+    assert len(set(expected)) < len(expected)  # there are near-duplicates to find
+    assert same_partition(found.tolist(), expected)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.frozensets(st.integers(0, 9)), st.sampled_from(["", "", "a", "b"])), min_size=1, max_size=12),
+    st.sampled_from([0.1, 0.25, 0.3, 0.5, 0.6, 2 / 3, 0.7, 0.8, 0.9, 1.0]),
+)
+def test_small_families_are_those_of_every_pair_compared(tunes, threshold):
+    prints, groups = [one for one, _ in tunes], [group for _, group in tunes]
+    exact = threshold if threshold != 2 / 3 else "2/3"
+    found = find_families(prints, groups, threshold)
+    assert found.shape == (len(tunes),)
+    assert np.issubdtype(found.dtype, np.integer)
+    assert same_partition(found.tolist(), brute_force(prints, groups, exact))
+
+
+def test_a_family_is_transitive_and_a_tune_without_fingerprint_stands_alone():
+    chain = [frozenset(range(i, i + 10)) for i in range(0, 30, 3)]  # 7 of 13 shared with the next, few with the last
+    empty = [frozenset(), frozenset()]
+    found = find_families(chain + empty, [""] * 12, 0.5).tolist()
+    assert len(set(found[:10])) == 1
+    assert len(set(found)) == 3
+    assert find_families(empty, ["", ""], 0.3).tolist() == [0, 1]
+    assert find_families(empty, ["same", "same"], 0.3).tolist() == [0, 0]
