@@ -1,10 +1,18 @@
-.PHONY: study quick test quality style
+.PHONY: study quick results test quality style
 
 study:  ## the laptop study: tunes to scaling law in twenty minutes
 	accelerate launch recipes/sweep.py
 
 quick:  ## the same in miniature
 	accelerate launch recipes/sweep.py --config recipes/studies/quick.yaml
+
+results:  ## what the README shows, from outputs/laptop; samples by rule: the first, and the one prompted in full
+	mkdir -p results/laptop/samples
+	cp outputs/laptop/*.json outputs/laptop/runs.jsonl outputs/laptop/study.yaml results/laptop/
+	cp outputs/laptop/dataset/leak_report.json outputs/laptop/dataset/statistics.json results/laptop/
+	cp -r outputs/laptop/figures results/laptop/
+	cp outputs/laptop/samples/001.* outputs/laptop/samples/010.* results/laptop/samples/
+	cp outputs/laptop/samples/samples.jsonl outputs/laptop/samples/generated_samples.txt results/laptop/samples/
 
 test:
 	python -m pytest

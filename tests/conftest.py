@@ -18,11 +18,15 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 _HOME = tempfile.TemporaryDirectory(prefix="hf-home-")  # no cache, no token, no accelerate configuration of this user
 # before any test module imports the libraries, which read them once
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HOME": _HOME.name}
+
+settings.register_profile("hermetic", deadline=None, derandomize=True)  # neither the load nor chance decides a test
+settings.load_profile("hermetic")
 
 # seconds for a whole study; the model is just good enough to write tunes that can be repaired
 TINY = {

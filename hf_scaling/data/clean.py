@@ -70,6 +70,8 @@ def clean(raw: str, min_chars: int, max_chars: int) -> CleanTune | Reject:
         "K": head.first("K") or "",
     }
     fields = {letter: " ".join(value.split()) for letter, value in fields.items()}
+    if not fields["K"]:
+        return Reject("no key")
     written = [f"{letter}:{value}" for letter, value in fields.items() if value]
     result = "\n".join([*written, *body]) + "\n"
     if len(result) < min_chars:

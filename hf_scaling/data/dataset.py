@@ -101,7 +101,9 @@ def _statistics(rows: DatasetDict, rejects: Counter[str]) -> dict[str, Any]:
     }
 
 
-def _split_rows(raws: list[RawTune], tunes: list[CleanTune], families: np.ndarray, splits: np.ndarray) -> DatasetDict:
+def _split_rows(
+    raws: list[RawTune], tunes: list[CleanTune], families: np.ndarray, members: dict[str, list[int]]
+) -> DatasetDict:
     rows = [
         {
             "text": tune.text,
@@ -117,9 +119,8 @@ def _split_rows(raws: list[RawTune], tunes: list[CleanTune], families: np.ndarra
         }
         for raw, tune, family in zip(raws, tunes, families.tolist(), strict=True)
     ]
-    chosen = {name: np.flatnonzero(splits == index).tolist() for index, name in enumerate(SPLITS)}
     return DatasetDict(
-        {name: Dataset.from_list([rows[i] for i in where], features=FEATURES) for name, where in chosen.items()}
+        {name: Dataset.from_list([rows[i] for i in where], features=FEATURES) for name, where in members.items()}
     )
 
 
@@ -172,13 +173,13 @@ def build_dataset(options: DataOptions, folder: Path) -> dict[str, Any]:
     prints = [fingerprint(text) for text in tqdm(texts, desc="fingerprints", unit=" tunes", leave=False)]
     families = find_families(prints, [raw.group for raw in raws], options.family_threshold)
     splits = assign_splits(texts, families, options.validation_fraction, options.test_fraction, options.seed)
-    rows = _split_rows(raws, tunes, families, splits)
-    if empty := [name for name in SPLITS if not len(rows[name])]:
+    members = {name: np.flatnonzero(splits == index).tolist() for index, name in enumerate(SPLITS)}
+    if empty := [name for name, where in members.items() if not where]:
         raise UserError(
             f"{empty[0]}: no tune family fell into this split of {len(tunes)} tunes; "
             "use more tunes or larger validation_fraction and test_fraction"
         )
-    members = {name: np.flatnonzero(splits == index).tolist() for index, name in enumerate(SPLITS)}
+    rows = _split_rows(raws, tunes, families, members)
     leaks = leak_report(
         {name: [prints[i] for i in where] for name, where in members.items()},
         {name: [tunes[i].body for i in where] for name, where in members.items()},

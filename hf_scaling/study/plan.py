@@ -15,7 +15,7 @@ from hf_scaling.models import Vocabulary, build_model, count_parameters
 from hf_scaling.records import UserError
 from hf_scaling.study.config import StudyConfig
 from hf_scaling.training.blocks import read_stream, streams_hash
-from hf_scaling.training.precision import predict_seconds, resolve
+from hf_scaling.training.precision import compile_possible, predict_seconds, resolve
 from hf_scaling.training.spec import RunSpec
 
 _REFERENCE_N = 100_000  # where `learning_rates` holds
@@ -112,6 +112,8 @@ def make_plan(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]
     """
     if "precision" not in resolved:
         settled, speedups = resolve(runs, config.precision, config.compile)
+        if config.compile and not compile_possible():
+            print("compile: no C++ compiler found, so models run as they are; install g++ or clang to compile them")
         resolved = resolved | {
             "precision": {spec.family: spec.precision for spec in settled},
             "bf16_speedup": speedups,

@@ -25,7 +25,7 @@ class StudyProgress:
     def __init__(self, predicted: dict[str, float], finished: set[str]):
         self._predicted = predicted
         self._bar: Any = tqdm(
-            total=sum(predicted.values()),
+            total=sum(predicted.values()) * (1 + 1e-9),  # the parts may sum to a hair more
             initial=sum(predicted[run_id] for run_id in finished),
             desc="all runs",
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed} gone, {remaining} left",
@@ -47,7 +47,8 @@ class StudyProgress:
 
             def advance(step: int) -> None:
                 nonlocal done
-                self._bar.update(share * (step - done))
+                # a sum of shares may end a hair above the total, which tqdm warns of
+                self._bar.update(min(share * (step - done), self._bar.total - self._bar.n))
                 done = step
                 update(step)
 

@@ -62,6 +62,10 @@ class MetricsCallback(TrainerCallback):
         """Training time so far, interrupted attempts included up to their last checkpoint."""
         return self._seconds_before + time.perf_counter() - self._started
 
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Have the last update logged, even where it ends no interval."""
+        control.should_log |= state.global_step == state.max_steps
+
     def on_log(
         self,
         args: TrainingArguments,

@@ -1,7 +1,7 @@
 """Which precision runs here, found out once, and what an update costs."""
 
+import math
 import shutil
-import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,8 @@ from hf_scaling.training.spec import RunSpec
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-_TIMED_UPDATES = 2
+_TIMED_UPDATES = 3
+_WORTHWHILE = 1.1  # less than this may be noise, and float32 is the better number
 
 
 def check_precision(asked: str) -> None:
@@ -28,39 +29,49 @@ def compile_possible() -> bool:
     return any(shutil.which(name) for name in ("g++", "clang++", "gcc", "clang", "cc"))
 
 
-def _seconds_per_update(spec: RunSpec, precision: str) -> float:
-    """Median time of an update of this run, after one to warm up. `compile` is left out of it."""
-    model = to_device(build_model(spec.model_config(), spec.seed))
-    device = model.device.type
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0)
-    ids = torch.randint(spec.vocabulary.vocab_size, (spec.batch_size, spec.context_length), device=device)
-    seconds = []
-    for _ in range(1 + _TIMED_UPDATES):
+class _Probe:
+    """A model of a run at one precision, one warm-up update done, ready to be timed."""
+
+    def __init__(self, spec: RunSpec, precision: str):
+        self._model = to_device(build_model(spec.model_config(), spec.seed))
+        self._optimizer = torch.optim.AdamW(self._model.parameters(), lr=0.0)
+        self._device, self._dtype = self._model.device.type, _DTYPES.get(precision)
+        shape = (spec.batch_size, spec.context_length)
+        self._ids = torch.randint(spec.vocabulary.vocab_size, shape, device=self._device)
+        self.seconds = math.inf
+        self.update()
+        self.seconds = math.inf  # the first update also pays for what torch sets up
+
+    def update(self) -> None:
+        """Do one update of one micro-batch; `seconds` keeps the fastest, which neighbours disturbed least."""
         start = time.perf_counter()
-        with torch.autocast(device, dtype=_DTYPES.get(precision), enabled=precision in _DTYPES):
-            loss = model(input_ids=ids, labels=ids).loss
+        with torch.autocast(self._device, dtype=self._dtype, enabled=self._dtype is not None):
+            loss = self._model(input_ids=self._ids, labels=self._ids).loss
         loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if device == "cuda":
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        if self._device == "cuda":
             torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:]) * spec.gradient_accumulation_steps
+        self.seconds = min(self.seconds, time.perf_counter() - start)
 
 
 def bf16_speedup(spec: RunSpec) -> float:
     """How many times faster an update is under bf16 autocast; 0 where this machine cannot do it at all."""
     try:
-        return _seconds_per_update(spec, "fp32") / _seconds_per_update(spec, "bf16")
+        probes = [_Probe(spec, "fp32"), _Probe(spec, "bf16")]
     except RuntimeError:
         return 0.0  # oneDNN has no bf16 LSTM on processors without AVX-512: it raises rather than falling back
+    for _ in range(_TIMED_UPDATES):  # in turn, so that a slow moment of the machine hits both
+        for probe in probes:
+            probe.update()
+    return probes[0].seconds / probes[1].seconds
 
 
 def choose_precision(asked: str, specs: Sequence[RunSpec]) -> tuple[str, float | None]:
     """The precision of one family's runs, and the bf16 speed-up where it was measured.
 
     `auto` takes bf16 (fp16 on GPUs without it) on a GPU; on a CPU it measures the middle rung of the ladder and takes
-    bf16 only where that is faster.
+    bf16 only where that is clearly faster.
     """
     check_precision(asked)
     if asked != "auto":
@@ -68,12 +79,18 @@ def choose_precision(asked: str, specs: Sequence[RunSpec]) -> tuple[str, float |
     if torch.cuda.is_available():
         return ("bf16" if torch.cuda.is_bf16_supported() else "fp16"), None
     speedup = bf16_speedup(specs[len(specs) // 2])
-    return ("bf16" if speedup > 1.0 else "fp32"), round(speedup, 3)
+    return ("bf16" if speedup > _WORTHWHILE else "fp32"), round(speedup, 3)
 
 
 def predict_seconds(spec: RunSpec) -> float:
-    """Predicted training time of a run, from a few updates at its precision."""
-    return _seconds_per_update(spec, spec.precision) * spec.updates
+    """Predicted training time of a run, from a few updates at its precision, uncompiled; 0 if it does not run here."""
+    try:
+        probe = _Probe(spec, spec.precision)
+        for _ in range(_TIMED_UPDATES):
+            probe.update()
+    except RuntimeError:
+        return 0.0  # out of memory, mostly: the run itself will fail and say why, and the smaller ones go on
+    return probe.seconds * spec.gradient_accumulation_steps * spec.updates
 
 
 def resolve(specs: Sequence[RunSpec], asked: str, ask_compile: bool) -> tuple[list[RunSpec], dict[str, float | None]]:

@@ -22,7 +22,7 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from hf_scaling.models import build_model, count_parameters, generation_limit, to_device, training_flops_per_token
 from hf_scaling.records import atomic_dir, write_json
@@ -31,7 +31,9 @@ from hf_scaling.training.callbacks import MetricsCallback, ProgressCallback, pea
 from hf_scaling.training.evaluation import Evaluation, evaluate
 from hf_scaling.training.spec import RunSpec
 
-disable_progress_bar()  # for weights that take milliseconds
+# bars for weights that take milliseconds, and notes on GPT-2's loss and on lengths, tell nobody anything
+disable_progress_bar()
+set_verbosity_error()
 
 OPTIMIZER, SCHEDULE = "adamw", "warmup_stable_decay"
 _LOGS, _CHECKPOINTS = 100, 10  # of each over a run
@@ -40,6 +42,7 @@ _EVALUATION_TOKENS = 16_384  # a batch of the evaluation, whatever that of train
 
 def _training_arguments(spec: RunSpec, folder: Path) -> TrainingArguments:
     cuda = torch.cuda.is_available()
+    log_steps = max(1, spec.updates // _LOGS)
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=spec.updates,
@@ -53,6 +56,7 @@ def _training_arguments(spec: RunSpec, folder: Path) -> TrainingArguments:
         lr_scheduler_type=SCHEDULE,
         warmup_steps=math.ceil(spec.warmup_fraction * spec.updates),
         lr_scheduler_kwargs={"num_decay_steps": round(spec.decay_fraction * spec.updates), "decay_type": "linear"},
+        use_cpu=not cuda,  # or bf16 is refused on a machine without a GPU
         bf16=spec.precision == "bf16",
         fp16=spec.precision == "fp16",
         torch_compile=spec.compile,
@@ -62,10 +66,11 @@ def _training_arguments(spec: RunSpec, folder: Path) -> TrainingArguments:
         dataloader_num_workers=2 if cuda else 0,  # on a CPU workers would take the model's own cores
         dataloader_pin_memory=cuda,
         remove_unused_columns=False,
-        logging_steps=max(1, spec.updates // _LOGS),
+        logging_steps=log_steps,
         logging_nan_inf_filter=False,  # or a NaN is averaged away unseen
         save_strategy="steps",
-        save_steps=max(1, spec.updates // _CHECKPOINTS),
+        # where a row of metrics.jsonl ends, so that the next one is whole after an interruption
+        save_steps=log_steps * max(1, spec.updates // (_CHECKPOINTS * log_steps)),
         save_total_limit=1,
         report_to="none",
         disable_tqdm=True,

@@ -11,7 +11,7 @@ from hf_scaling.data.clean import CleanTune, Reject, clean
 from hf_scaling.data.sources import SOURCES, SourceOptions
 from hf_scaling.notation import check
 
-PER_COLLECTION = 60
+PER_COLLECTION = 40
 COLLECTIONS = ("airdsAirs", "ryansMammoth", "oneills1850", "essenFolksong", "miscFolk")
 REAL = [
     tune.text
@@ -65,7 +65,7 @@ def test_most_real_tunes_come_through():
     assert sum(isinstance(result, CleanTune) for result in results) > 0.9 * len(REAL)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(REAL), st.lists(st.tuples(st.floats(0, 1), st.sampled_from(SNIPPETS)), max_size=5))
 @example(tune("CD EF|\\\\\n"), [])
 @example(tune("CDEF|\n w:la la\nCDEF|\n"), [])
@@ -82,7 +82,7 @@ def test_a_tune_however_damaged_is_rejected_or_clean_for_good(text, damage):
         assert_clean(result)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60)
 @given(st.text(st.sampled_from("XTMLKVw:\n\r \\%`|[]\"'^_=ABCdefg123/4(){}<>-+!~ \xa0é"), max_size=60))
 def test_any_text_is_rejected_or_clean_for_good(text):
     for raw in (text, tune(text)):
@@ -139,6 +139,7 @@ def test_a_percent_sign_that_is_escaped_is_no_comment():
     [
         ("", "no key"),
         ("X:1\nT:A\nM:4/4\nCDEF|\n", "no key"),
+        (tune(header="X:1\nK:\nM:4/4\nK:C\n"), "no key"),
         (tune("V:1\nCDEF|\nV:2\nCDEF|\n"), "several voices"),
         (tune("[V:1]CDEF|\n[V:2]CDEF|\n"), "several voices"),
         (tune(header="X:1\nV:1\nV:2\nK:C\n"), "several voices"),
@@ -147,7 +148,7 @@ def test_a_percent_sign_that_is_escaped_is_no_comment():
         (tune("CDEF|\n", "X:1\nK:C\n"), "too short"),
         (tune("CDEF|CDEF|\n" * 20), "too long"),
         (tune("CDEF|é CDEF|CDEF|\n"), "not legal notation"),
-        (tune("CDEF|\nX:2\nCDEF|\n"), "not legal notation"),
+        (tune("CDEF|[GABc|\n"), "not legal notation"),
         (tune(header="X:1\nT:A\nM:four\nL:1/8\nK:C\n"), "not legal notation"),
     ],
 )

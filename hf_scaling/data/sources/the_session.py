@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from hf_scaling.data.sources.tune import Licence, RawTune, SourceOptions
 from hf_scaling.records import UserError
@@ -30,11 +31,12 @@ def _key(mode: str) -> str:
     return mode
 
 
-def _tune(row: dict[str, str], number: int) -> RawTune:
+def _tune(row: dict[str, Any], number: int) -> RawTune:
+    row = {column: "" if row[column] is None else str(row[column]) for column in _COLUMNS}
     fields = (("X", "1"), ("T", row["name"]), ("R", row["type"]), ("M", row["meter"]), ("L", "1/8"))
-    header = "".join(f"{letter}:{' '.join(str(value).split())}\n" for letter, value in fields)
+    header = "".join(f"{letter}:{' '.join(value.split())}\n" for letter, value in fields)
     text = f"{header}K:{_key(row['mode'])}\n{row['abc']}"
-    return RawTune(text, "the_session", "the_session", f"the_session/{row['setting_id']}/{number}", str(row["tune_id"]))
+    return RawTune(text, "the_session", "the_session", f"the_session/{row['setting_id']}/{number}", row["tune_id"])
 
 
 def read(options: SourceOptions) -> Iterator[RawTune]:
@@ -61,6 +63,8 @@ def read(options: SourceOptions) -> Iterator[RawTune]:
         raise UserError(f"the_session_dir: {path} not found; expected a checkout of adactio/TheSession-data") from None
     except ValueError as error:
         raise UserError(f"the_session_dir: {path} is not valid JSON ({error}); expected a whole tunes.json") from None
+    if not isinstance(rows, list):
+        raise UserError(f"the_session_dir: {path} holds no list of tunes; expected a whole tunes.json")
     for number, row in enumerate(rows, 1):
         if missing := [column for column in _COLUMNS if not isinstance(row, dict) or column not in row]:
             raise UserError(

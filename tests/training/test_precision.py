@@ -1,0 +1,76 @@
+"""What runs here in which precision is found out, not assumed."""
+
+import pytest
+import torch
+
+from hf_scaling.models.folk_lstm import FolkLSTMForCausalLM
+from hf_scaling.records import UserError
+from hf_scaling.training import precision
+
+needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="holds on machines without a GPU")
+
+
+@pytest.fixture
+def no_bf16_lstm(monkeypatch):
+    """A backend like oneDNN's on processors without AVX-512: it raises instead of falling back."""
+    forward = FolkLSTMForCausalLM.forward
+
+    def refuse(self, *args, **kwargs):
+        if torch.is_autocast_enabled("cpu"):
+            raise RuntimeError("could not create a primitive descriptor for an LSTM forward propagation primitive")
+        return forward(self, *args, **kwargs)
+
+    monkeypatch.setattr(FolkLSTMForCausalLM, "forward", refuse)
+
+
+def test_a_backend_that_raises_has_no_speedup(make_spec, no_bf16_lstm):
+    assert precision.bf16_speedup(make_spec(family="folk_lstm")) == 0.0
+
+
+@needs_no_gpu
+def test_auto_takes_what_runs_and_tells_what_it_measured(make_spec, no_bf16_lstm):
+    assert precision.choose_precision("auto", [make_spec(family="folk_lstm")]) == ("fp32", 0.0)
+
+
+@needs_no_gpu
+@pytest.mark.parametrize(("speedup", "expected"), [(1.5, "bf16"), (0.7, "fp32"), (1.05, "fp32")])
+def test_auto_takes_what_is_clearly_faster(speedup, expected, make_spec, monkeypatch):
+    monkeypatch.setattr(precision, "bf16_speedup", lambda spec: speedup)
+    assert precision.choose_precision("auto", [make_spec()]) == (expected, speedup)
+
+
+@pytest.mark.parametrize("asked", ["fp32", "bf16"])
+def test_what_is_asked_for_is_taken_without_a_probe(asked, make_spec, monkeypatch):
+    monkeypatch.delattr(precision, "bf16_speedup")
+    assert precision.choose_precision(asked, [make_spec()]) == (asked, None)
+
+
+@needs_no_gpu
+def test_fp16_on_a_cpu_is_refused_because_it_would_do_nothing(make_spec):
+    with pytest.raises(UserError, match=r"precision: got 'fp16', but there is no GPU here"):
+        precision.choose_precision("fp16", [make_spec()])
+
+
+def test_a_run_in_bf16_says_so_and_learns(make_spec, train, tmp_path):
+    half, full = (train(make_spec(precision=name), tmp_path / name) for name in ("bf16", "fp32"))
+    assert half["precision"] == "bf16"
+    assert full["precision"] == "fp32"
+    assert half["val_loss"] == pytest.approx(full["val_loss"], rel=0.05)
+    assert half["val_loss"] != full["val_loss"]  # or bf16 was a silent no-op
+
+
+def test_only_families_that_gain_are_compiled(make_spec, monkeypatch):
+    monkeypatch.setattr(precision, "compile_possible", lambda: True)
+    specs = [make_spec(family=family) for family in ("gpt2", "folk_lstm")]
+    assert [spec.compile for spec in precision.resolve(specs, "fp32", ask_compile=True)[0]] == [True, False]
+    assert [spec.compile for spec in precision.resolve(specs, "fp32", ask_compile=False)[0]] == [False, False]
+    monkeypatch.setattr(precision, "compile_possible", lambda: False)
+    assert [spec.compile for spec in precision.resolve(specs, "fp32", ask_compile=True)[0]] == [False, False]
+
+
+def test_a_size_that_does_not_fit_into_memory_does_not_stop_the_plan(make_spec, monkeypatch):
+    def too_large(config, seed):
+        raise torch.OutOfMemoryError("tried to allocate 4 TiB")
+
+    monkeypatch.setattr(precision, "build_model", too_large)
+    assert precision.predict_seconds(make_spec()) == 0.0  # its run will fail, with the reason in its row
