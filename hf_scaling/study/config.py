@@ -83,6 +83,7 @@ class StudyConfig:
         for family in self.families:
             self._need(family in FAMILIES, "families", f"some of {', '.join(FAMILIES)}")
         self._need(bool(self.families), "families", f"some of {', '.join(FAMILIES)}")
+        self._need(len(set(self.families)) == len(self.families), "families", "each once")
         self._need(set(self.best_sizes) <= set(names), "best_sizes", f"some of {', '.join(names)}")
         self._need(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
         for name in ("batch_size", "gradient_accumulation_steps", "best_epochs", "min_chars"):
@@ -103,6 +104,7 @@ class StudyConfig:
         self._need(self.warmup_fraction + self.decay_fraction <= 1, "decay_fraction", "at most 1 - warmup_fraction")
         for name in ("threads", "seed", "weight_decay"):
             self._need(getattr(self, name) >= 0, name, "at least 0")
+        self._need(self.seed < 2**32 - 1, "seed", f"less than {2**32 - 1}")  # NumPy takes 32 bits, the best run seed + 1
         for family in self.families:
             self.base_learning_rate(family)
 

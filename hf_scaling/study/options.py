@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import math
 import os
 import types
 import typing
@@ -34,7 +35,7 @@ def _convert(name: str, value: Any, kind: Any) -> Any:
         raise UserError(f"{name}: got {value!r}, expected {words}")
     try:
         number = float(value) if kind is not str else 0.0  # PyYAML reads 3e-4 as text, and people write 1e6 for an int
-        if kind is int and number != int(number) or number != number:
+        if kind is int and number != int(number) or not math.isfinite(number):
             raise ValueError
         return str(value) if kind is str else int(str(value)) if kind is int and str(value).isdigit() else kind(number)
     except (ValueError, OverflowError):
@@ -48,7 +49,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(
             f"--config: {path} not found; expected a YAML file such as recipes/studies/laptop.yaml"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
     if not isinstance(loaded, dict):
         raise UserError(f"{path}: got {type(loaded).__name__}, expected keys and values")
