@@ -1,7 +1,9 @@
 """Batched decoding of tunes: each sample a function of its prompt and its seed, whatever else is in the batch."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from transformers import (
@@ -87,34 +89,44 @@ def generate_tunes(
     Raises:
         UserError: a prompt leaves no room, temperature is not above 0, or top_p is outside (0, 1].
     """
-    if temperature <= 0:
+    if not 0 < temperature < math.inf:
         raise UserError(f"temperature: got {temperature}, expected a number above 0")
     if not 0 < top_p <= 1:
         raise UserError(f"top_p: got {top_p}, expected a number above 0 and at most 1")
     limit = generation_limit(model.config)
+    encoded = [tokenizer(prompt, verbose=False)["input_ids"] for prompt in prompts]
+    longest = max(map(len, encoded), default=0)
+    if longest >= limit:
+        raise UserError(f"prompt: got {longest} characters, the model writes at most {limit}; shorten it")
     model.eval()
-    generations: list[Generation] = []
-    for start in range(0, len(prompts), batch_size):
-        chosen = slice(start, start + batch_size)
-        batch = tokenizer(list(prompts[chosen]), return_tensors="pt", padding=True).to(model.device)
-        length = batch["input_ids"].shape[1]
-        if length >= limit:
-            raise UserError(f"prompt: got {length} characters, the model writes at most {limit}; shorten it")
-        output = model.generate(  # type: ignore[operator]  # generate comes with the model's class, not the base's
-            input_ids=batch["input_ids"],
-            attention_mask=batch["attention_mask"],
-            do_sample=False,
-            temperature=None,
-            top_p=None,
-            max_length=None,
-            max_new_tokens=limit - length,
-            bad_words_ids=[[tokenizer.pad_token_id], [tokenizer.unk_token_id]],
-            logits_processor=LogitsProcessorList(
-                [TemperatureLogitsWarper(temperature), TopPLogitsWarper(top_p), SeededSampling(seeds[chosen])]
-            ),
-        )
-        for prompt, seed, ids in zip(prompts[chosen], seeds[chosen], output[:, length:].tolist(), strict=True):
-            complete = tokenizer.eos_token_id in ids
-            written = ids[: ids.index(tokenizer.eos_token_id)] if complete else ids
-            generations.append(Generation(prompt, seed, prompt + str(tokenizer.decode(written)), complete))
-    return generations
+    generations: dict[int, Generation] = {}
+    # Only prompts of one length share a batch: padding would take room from the shorter ones.
+    by_length = sorted(range(len(prompts)), key=lambda index: len(encoded[index]))
+    for length, same in groupby(by_length, key=lambda index: len(encoded[index])):
+        rows = list(same)
+        for start in range(0, len(rows), batch_size):
+            chosen = rows[start : start + batch_size]
+            input_ids = torch.tensor([encoded[index] for index in chosen], device=model.device)
+            output = model.generate(  # type: ignore[operator]  # generate comes with the model's class, not the base's
+                input_ids=input_ids,
+                attention_mask=torch.ones_like(input_ids),
+                do_sample=False,
+                temperature=None,
+                top_p=None,
+                max_length=None,
+                max_new_tokens=limit - length,
+                bad_words_ids=[[tokenizer.pad_token_id], [tokenizer.unk_token_id]],
+                logits_processor=LogitsProcessorList(
+                    [
+                        TemperatureLogitsWarper(float(temperature)),
+                        TopPLogitsWarper(top_p),
+                        SeededSampling([seeds[index] for index in chosen]),
+                    ]
+                ),
+            )
+            for index, ids in zip(chosen, output[:, length:].tolist(), strict=True):
+                complete = tokenizer.eos_token_id in ids
+                written = ids[: ids.index(tokenizer.eos_token_id)] if complete else ids
+                text = prompts[index] + tokenizer.decode(written)
+                generations[index] = Generation(prompts[index], seeds[index], text, complete)
+    return [generations[index] for index in range(len(prompts))]

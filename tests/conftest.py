@@ -46,10 +46,12 @@ TINY = {
 }
 
 _SERVER = """
-import json, os, runpy, signal, sys
+import atexit, gc, json, os, runpy, signal, sys, traceback
 import hf_scaling.study.options, hf_scaling.study.stages, hf_scaling.study.summary
 import accelerate, jinja2, matplotlib.backends.backend_agg, matplotlib.backends.backend_svg, scipy.special
 
+gc.collect()
+gc.freeze()
 print("ready", flush=True)
 for line in sys.stdin:
     job = json.loads(line)
@@ -66,12 +68,23 @@ for line in sys.stdin:
     for number, name in enumerate(["/dev/null", job["stdout"], job["stderr"]]):
         os.dup2(os.open(name, os.O_RDWR | os.O_CREAT, 0o644), number)
     sys.argv = job["argv"]
-    if sys.argv[0] == "hf-scaling":
-        runpy.run_module("hf_scaling.cli", run_name="__main__", alter_sys=True)
-    else:
-        sys.path[0] = os.path.dirname(sys.argv[0])
-        runpy.run_path(sys.argv[0], run_name="__main__")
-    sys.exit()
+    code = 0
+    try:
+        if sys.argv[0] == "hf-scaling":
+            runpy.run_module("hf_scaling.cli", run_name="__main__", alter_sys=True)
+        else:
+            sys.path[0] = os.path.dirname(sys.argv[0])
+            runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as stop:
+        code = stop.code or 0
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    # what an interpreter does at its end, but for taking down the libraries piece by piece
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 """
 
 
@@ -86,7 +99,7 @@ class Finished:
     @property
     def problems(self) -> list[str]:
         """What standard error shows when the command has ended, without the bars that were wiped away."""
-        shown = [line.rpartition("\r")[2].strip() for line in self.stderr.splitlines()]
+        shown = [line.rpartition("\r")[2].strip() for line in self.stderr.split("\n")]
         return [line for line in shown if line and not line.startswith("[transformers]")]
 
 
@@ -103,7 +116,8 @@ class Running:
         """Wait for its end."""
         if self._status is None:
             self._status = os.waitstatus_to_exitcode(int(self._ask({"wait": self.pid})))
-        return Finished(self._status, self._out.read_text("utf-8"), self._err.read_text("utf-8"))
+        # decoded as it stands, for carriage returns tell what was wiped away
+        return Finished(self._status, self._out.read_bytes().decode(), self._err.read_bytes().decode())
 
     def kill_when(self, condition: Callable[[], bool], sent: signal.Signals = signal.SIGKILL) -> Finished:
         """Send a signal as soon as the condition holds."""

@@ -16,8 +16,6 @@ FLOORS = [
     {"study"},
     {"cli"},
 ]
-# rooms of the ground floor know nothing of each other, but for the one exception that is meant for people
-NEIGHBOURS = {("models", "records"), ("tokenization", "records")}
 STDLIB = sys.stdlib_module_names
 
 
@@ -74,7 +72,7 @@ def test_a_module_imports_only_its_own_room_and_the_floors_below(module):
     here = room(module)
     for imported in inside(module) - {"hf_scaling"}:
         there = room(imported)
-        assert there == here or (here, there) in NEIGHBOURS or floor[there] < floor[here], f"{module} -> {imported}"
+        assert there == here or floor[there] < floor[here], f"{module} -> {imported}"
 
 
 @pytest.mark.parametrize("module", members("notation", "records"))

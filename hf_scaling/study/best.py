@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from hf_scaling.records import UserError, write_json
 from hf_scaling.study.config import StudyConfig
+from hf_scaling.study.plan import best_pass
 from hf_scaling.study.progress import run_bar
 from hf_scaling.training.blocks import read_stream
 from hf_scaling.training.run import describe, discard_checkpoints, evaluate_split, load_model, train_run
@@ -26,10 +27,7 @@ def best_spec(config: StudyConfig, runs: list[RunSpec], rows: list[dict[str, Any
         raise UserError(f"best_sizes: no run of {', '.join(chosen)} has finished; see the errors in runs.jsonl")
     winner = min(candidates, key=lambda row: row["val_loss"])
     spec = next(spec for spec in runs if spec.run_id == winner["run_id"])
-    train_tokens = len(read_stream(tokens, "train"))
-    per_pass = min(config.best_tokens or train_tokens, train_tokens)
-    # whole blocks a pass, and whole updates in all
-    per_pass -= per_pass % spec.context_length
+    per_pass = best_pass(config, len(read_stream(tokens, "train")))
     return replace(
         spec, parent=spec.run_id, n_tokens=config.best_epochs * per_pass, unique_tokens=per_pass, seed=spec.seed + 1
     )

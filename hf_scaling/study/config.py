@@ -104,7 +104,9 @@ class StudyConfig:
         self._need(self.warmup_fraction + self.decay_fraction <= 1, "decay_fraction", "at most 1 - warmup_fraction")
         for name in ("threads", "seed", "weight_decay"):
             self._need(getattr(self, name) >= 0, name, "at least 0")
-        self._need(self.seed < 2**32 - 1, "seed", f"less than {2**32 - 1}")  # NumPy takes 32 bits, the best run seed + 1
+        self._need(
+            self.seed < 2**32 - 1, "seed", f"less than {2**32 - 1}"
+        )  # NumPy takes 32 bits, the best run seed + 1
         for family in self.families:
             self.base_learning_rate(family)
 

@@ -55,10 +55,13 @@ class StudyFolder:
             return {}
         try:
             earlier = yaml.safe_load(record.read_text(encoding="utf-8"))
-            hash_then, resolved = earlier.pop("config_hash"), earlier.pop("resolved")
-        except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError):
+            hash_then, resolved = earlier.pop("config_hash"), dict(earlier.pop("resolved"))
+        except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
             raise UserError(f"{record}: damaged; use --overwrite to start anew, or another --output_dir") from None
         if hash_then != self.config.config_hash:
+            if not (self.path / "stages.json").exists():
+                self._write({})  # nothing was made yet: a corrected configuration may go on here
+                return {}
             now = asdict(self.config)
             keys = [k for k in {**earlier, **now} if k not in NOT_HASHED and earlier.get(k) != now.get(k)]
             raise UserError(
@@ -86,6 +89,8 @@ class StudyFolder:
         """
         record = self.path / "stages.json"
         stages = read_json(record) if record.exists() else {}
+        if not isinstance(stages, dict) or not all(isinstance(done, dict) for done in stages.values()):
+            raise UserError(f"{record}: not a record of stages; delete it to have it rebuilt")
         key = content_hash([name, inputs])
         if stages.get(name, {}).get("key") == key and all((self.path / output).exists() for output in outputs):
             print(f"{name}: complete, nothing to do")

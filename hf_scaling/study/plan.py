@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
@@ -62,6 +63,11 @@ def asked_runs(config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: 
     """
     vocabulary = Vocabulary(len(tokenizer), tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id)
     train_tokens = len(read_stream(tokens, "train"))
+    if np.count_nonzero(read_stream(tokens, "validation") == tokenizer.bos_token_id) < 3:  # one ends the stream
+        raise UserError(
+            f"validation_fraction: got {config.validation_fraction}, which leaves one tune to validate on; "
+            "expected a larger share: with two and more, the loss has a standard error"
+        )
     if train_tokens < config.context_length:
         raise UserError(
             f"context_length: got {config.context_length}, but the training split has {train_tokens} tokens; "
@@ -101,7 +107,25 @@ def asked_runs(config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: 
                 n_params = count_parameters(build_model(spec.model_config(), config.seed)).total
             specs.append((n_params, replace(spec, learning_rate=learning_rate(config, family, n_params))))
         by_size.append(specs)
-    return [spec for specs in sorted(by_size, key=lambda specs: specs[0][0]) for _, spec in specs]
+    runs = [spec for specs in sorted(by_size, key=lambda specs: specs[0][0]) for _, spec in specs]
+    _check_best(config, train_tokens, runs[0].batch_tokens)
+    return runs
+
+
+def best_pass(config: StudyConfig, train_tokens: int) -> int:
+    """Tokens of one pass of the best model: whole blocks."""
+    asked = min(config.best_tokens or train_tokens, train_tokens)
+    return asked - asked % config.context_length
+
+
+def _check_best(config: StudyConfig, train_tokens: int, batch_tokens: int) -> None:
+    """Raise UserError, before anything is trained, if the best model could not be."""
+    tokens = config.best_epochs * best_pass(config, train_tokens)
+    if tokens < 2 * batch_tokens:
+        raise UserError(
+            f"best_tokens: {config.best_epochs} passes make {tokens} tokens, but one update takes {batch_tokens} tokens; "
+            "at least two are needed: raise best_tokens or best_epochs, or lower batch_size"
+        )
 
 
 def make_plan(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]) -> Plan:
@@ -118,10 +142,11 @@ def make_plan(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]
             "precision": {spec.family: spec.precision for spec in settled},
             "bf16_speedup": speedups,
             "compile": {spec.family: spec.compile for spec in settled},
-            "predicted_seconds": {spec.run_id: round(predict_seconds(spec), 1) for spec in settled},
         }
     runs = [
         replace(spec, precision=resolved["precision"][spec.family], compile=resolved["compile"][spec.family])
         for spec in runs
     ]
+    if set(resolved.get("predicted_seconds", ())) != {spec.run_id for spec in runs}:
+        resolved = resolved | {"predicted_seconds": {spec.run_id: round(predict_seconds(spec), 1) for spec in runs}}
     return Plan(runs, resolved)

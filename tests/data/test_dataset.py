@@ -138,9 +138,7 @@ def test_the_card_has_its_front_matter_the_numbers_and_the_licence_notice(folder
     assert f"- `music21`: {SOURCES['music21'].LICENCE.notice}" in text
     for split in SPLITS:
         numbers = statistics["splits"][split]
-        assert (
-            f"| {split} | {numbers['tunes']:,} | {numbers['characters']:,} | {numbers['tune_families']:,} |" in text
-        )
+        assert f"| {split} | {numbers['tunes']:,} | {numbers['characters']:,} | {numbers['tune_families']:,} |" in text
     assert f"Leaks: 0 of {statistics['splits']['test']['tunes']} test tunes" in text
 
 

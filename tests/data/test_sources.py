@@ -114,7 +114,9 @@ def test_a_revision_whose_licence_forbids_training_is_refused(read_session, date
 def test_a_missing_column_is_named_with_its_row(read_session, column):
     bad = setting()
     del bad[column]
-    with pytest.raises(UserError, match=rf"the_session_dir: .*tunes\.json, row 2 has no '{column}'; expected tune_id, "):
+    with pytest.raises(
+        UserError, match=rf"the_session_dir: .*tunes\.json, row 2 has no '{column}'; expected tune_id, "
+    ):
         read_session([setting(), bad])
 
 

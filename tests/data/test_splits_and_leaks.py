@@ -71,9 +71,7 @@ def report(tunes, threshold=0.3):
     return leak_report(prints, bodies, threshold, seed=0)
 
 
-@pytest.mark.parametrize(
-    ("holder", "twin"), [("train", "test"), ("train", "validation"), ("validation", "test")]
-)
+@pytest.mark.parametrize(("holder", "twin"), [("train", "test"), ("train", "validation"), ("validation", "test")])
 def test_a_planted_near_duplicate_is_found_where_it_crosses(real_tunes, holder, twin):
     apart = {"train": real_tunes[:40], "validation": real_tunes[40:50], "test": real_tunes[50:60]}
     before = report(apart)

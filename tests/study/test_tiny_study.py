@@ -140,9 +140,7 @@ def test_two_at_once_are_refused(sweep, tmp_path):
     second = sweep(folder).wait()
     assert first.kill_when(lambda: True).code == -signal.SIGKILL
     assert second.code == 2
-    assert second.problems == [
-        f"sweep.py: output_dir: another process is working in {folder}; wait for it, or stop it"
-    ]
+    assert second.problems == [f"sweep.py: output_dir: another process is working in {folder}; wait for it, or stop it"]
 
 
 def test_a_row_that_was_cut_short_is_trained_again(tiny_study, sweep, tmp_path):

@@ -16,9 +16,7 @@ def order(blocks):
 
 
 @settings(max_examples=30)
-@given(
-    length=st.integers(8, 90), context=st.integers(1, 8), epochs=st.integers(1, 3), seed=st.integers(0, 2**31 - 1)
-)
+@given(length=st.integers(8, 90), context=st.integers(1, 8), epochs=st.integers(1, 3), seed=st.integers(0, 2**31 - 1))
 def test_every_block_is_seen_once_an_epoch_in_an_order_that_the_seed_decides(length, context, epochs, seed):
     stream = np.arange(length, dtype=np.uint16)
     per_epoch = length // context
