@@ -1,7 +1,7 @@
 """Batched decoding of tunes: each sample a function of its prompt and its seed, whatever else is in the batch."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -100,33 +100,38 @@ def generate_tunes(
         raise UserError(f"prompt: got {longest} characters, the model writes at most {limit}; shorten it")
     model.eval()
     generations: dict[int, Generation] = {}
-    # Only prompts of one length share a batch: padding would take room from the shorter ones.
-    by_length = sorted(range(len(prompts)), key=lambda index: len(encoded[index]))
-    for length, same in groupby(by_length, key=lambda index: len(encoded[index])):
+    for chosen in _batches([len(ids) for ids in encoded], batch_size):
+        input_ids = torch.tensor([encoded[index] for index in chosen], device=model.device)
+        length = input_ids.shape[1]
+        output = model.generate(  # type: ignore[operator]  # generate comes with the model's class, not the base's
+            input_ids=input_ids,
+            attention_mask=torch.ones_like(input_ids),
+            do_sample=False,
+            temperature=None,
+            top_p=None,
+            max_length=None,
+            max_new_tokens=limit - length,
+            bad_words_ids=[[tokenizer.pad_token_id], [tokenizer.unk_token_id]],
+            logits_processor=LogitsProcessorList(
+                [
+                    TemperatureLogitsWarper(float(temperature)),
+                    TopPLogitsWarper(top_p),
+                    SeededSampling([seeds[index] for index in chosen]),
+                ]
+            ),
+        )
+        for index, ids in zip(chosen, output[:, length:].tolist(), strict=True):
+            complete = tokenizer.eos_token_id in ids
+            written = ids[: ids.index(tokenizer.eos_token_id)] if complete else ids
+            text = prompts[index] + str(tokenizer.decode(written))
+            generations[index] = Generation(prompts[index], seeds[index], text, complete)
+    return [generations[index] for index in range(len(prompts))]
+
+
+def _batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+    """Indices of prompts, batch by batch, each of one length: padding would take room from the shorter ones."""
+    by_length = sorted(range(len(lengths)), key=lambda index: lengths[index])
+    for _, same in groupby(by_length, key=lambda index: lengths[index]):
         rows = list(same)
         for start in range(0, len(rows), batch_size):
-            chosen = rows[start : start + batch_size]
-            input_ids = torch.tensor([encoded[index] for index in chosen], device=model.device)
-            output = model.generate(  # type: ignore[operator]  # generate comes with the model's class, not the base's
-                input_ids=input_ids,
-                attention_mask=torch.ones_like(input_ids),
-                do_sample=False,
-                temperature=None,
-                top_p=None,
-                max_length=None,
-                max_new_tokens=limit - length,
-                bad_words_ids=[[tokenizer.pad_token_id], [tokenizer.unk_token_id]],
-                logits_processor=LogitsProcessorList(
-                    [
-                        TemperatureLogitsWarper(float(temperature)),
-                        TopPLogitsWarper(top_p),
-                        SeededSampling([seeds[index] for index in chosen]),
-                    ]
-                ),
-            )
-            for index, ids in zip(chosen, output[:, length:].tolist(), strict=True):
-                complete = tokenizer.eos_token_id in ids
-                written = ids[: ids.index(tokenizer.eos_token_id)] if complete else ids
-                text = prompts[index] + tokenizer.decode(written)
-                generations[index] = Generation(prompts[index], seeds[index], text, complete)
-    return [generations[index] for index in range(len(prompts))]
+            yield rows[start : start + batch_size]

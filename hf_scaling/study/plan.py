@@ -123,7 +123,7 @@ def _check_best(config: StudyConfig, train_tokens: int, batch_tokens: int) -> No
     tokens = config.best_epochs * best_pass(config, train_tokens)
     if tokens < 2 * batch_tokens:
         raise UserError(
-            f"best_tokens: {config.best_epochs} passes make {tokens} tokens, but one update takes {batch_tokens} tokens; "
+            f"best_tokens: {config.best_epochs} passes make {tokens} tokens, but one update takes {batch_tokens}; "
             "at least two are needed: raise best_tokens or best_epochs, or lower batch_size"
         )
 

@@ -20,11 +20,11 @@ REAL = [
 ]
 # what real files hold, in places where it hurts
 SNIPPETS = [
-    "%", "% words", "%%scale 1", "\\%", "\\", "\\\n", "\\\\\n", "\n", "\r\n", "\r", "`", " ", "\t", "\xa0", "\x0c", "\x00",
-    "\ufeff", "\x85", "\u2028", "w:la la", "W:words", " w:la", "\n w:la\n", "\n`w:la\n", "\n\\\n w:la\n", "+:la", "Z:me",
-    "\nK:G\n", "\n K:G\n", "\nK:\n", "\nM:3/4\n", "\nM:\n", "\nL:1/4\n", "\nL:1\n", "\nR:reel\n", "\nT:a  second % one\n",
-    "\nX:7\n", "V:2", "\n V:2\n", "[V:2]", "[K:D]", "[M:3/4]", "[r:why]", "|", ":|", "|:", "[1", "(3abc", '"Am"', '"', "!",
-    "!trill!", "é", "🎵", "\ud800",
+    "%", "% words", "%%scale 1", "\\%", "\\", "\\\n", "\\\\\n", "\n", "\r\n", "\r", "`", " ", "\t", "\xa0", "\x0c",
+    "\x00", "\ufeff", "\x85", "\u2028", "w:la la", "W:words", " w:la", "\n w:la\n", "\n`w:la\n", "\n\\\n w:la\n",
+    "+:la", "Z:me", "\nK:G\n", "\n K:G\n", "\nK:\n", "\nM:3/4\n", "\nM:\n", "\nL:1/4\n", "\nL:1\n", "\nR:reel\n",
+    "\nT:a  second % one\n", "\nX:7\n", "V:2", "\n V:2\n", "[V:2]", "[K:D]", "[M:3/4]", "[r:why]", "|", ":|", "|:",
+    "[1", "(3abc", '"Am"', '"', "!", "!trill!", "é", "🎵", "\ud800",
 ]  # fmt: skip
 
 
@@ -92,7 +92,10 @@ def test_any_text_is_rejected_or_clean_for_good(text):
 
 
 def test_fields_come_in_one_order_and_of_several_titles_the_first_stays():
-    raw = "X:213\nL:1/4\nR:  slip   jig\nC:Trad.\nM:9/8\nT:The  First\nT:The Second\nO:Ireland\nZ:me@example.org\nK:Edor\nABc|\n"
+    raw = (
+        "X:213\nL:1/4\nR:  slip   jig\nC:Trad.\nM:9/8\nT:The  First\nT:The Second\nO:Ireland\n"
+        "Z:me@example.org\nK:Edor\nABc|\n"
+    )
     assert cleaned(raw).text == "X:1\nT:The First\nR:slip jig\nM:9/8\nL:1/4\nK:Edor\nABc|\n"
     assert cleaned(raw) == CleanTune(cleaned(raw).text, "The First", "slip jig", "9/8", "Edor")
     assert cleaned(raw).body == "ABc|\n"
@@ -120,8 +123,9 @@ def test_the_unit_length_is_written_out_with_the_default_of_the_standard(meter, 
 def test_what_is_not_played_is_left_out():
     raw = (
         "\ufeffX:1\r\n% a comment\r\nT:A % of it\r\n%%MIDI program 1\r\nA:Clare\r\nB:Book\r\nD:Disc\r\nF:file\r\n"
-        "G:group\r\nH:History\r\nI:setting\r\nN:Notes\r\nO:Origin\r\nS:Source\r\nZ:Encoder\r\nM:4/4\r\nL:1/8\r\nK:C % key\r\n"
-        "CD``EF|\t GABc| % remark\r\nw:sing to me\r\n+: more\r\nW:verse\r\nP:B\r\nN:note\r\nr:remark\r\n\r\nM:3/4\r\nL:1/4\r\nK:G\r\nGAB|\r\n"
+        "G:group\r\nH:History\r\nI:setting\r\nN:Notes\r\nO:Origin\r\nS:Source\r\nZ:Encoder\r\nM:4/4\r\nL:1/8\r\n"
+        "K:C % key\r\nCD``EF|\t GABc| % remark\r\nw:sing to me\r\n+: more\r\nW:verse\r\nP:B\r\nN:note\r\n"
+        "r:remark\r\n\r\nM:3/4\r\nL:1/4\r\nK:G\r\nGAB|\r\n"
     )
     assert cleaned(raw).text == "X:1\nT:A\nM:4/4\nL:1/8\nK:C\nCDEF| GABc|\nM:3/4\nL:1/4\nK:G\nGAB|\n"
 

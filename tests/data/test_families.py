@@ -39,7 +39,10 @@ def spell(position):
     return "cdefgab"[step] + "'" * (octave - 1)
 
 
-def write(positions, lengths=itertools.repeat(""), accidentals=itertools.repeat("")):
+NONE = itertools.repeat("")  # for every note
+
+
+def write(positions, lengths=NONE, accidentals=NONE):
     notes = (f"{sign}{spell(p)}{length}" for p, length, sign in zip(positions, lengths, accidentals, strict=False))
     return HEADER + "".join(notes) + "|\n"
 

@@ -33,7 +33,7 @@ JSON = st.recursive(
 )
 
 
-class Interruption(Exception):
+class InterruptionError(Exception):
     pass
 
 
@@ -53,9 +53,9 @@ def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path):
 def test_an_exception_while_writing_keeps_the_old_file(tmp_path):
     target = tmp_path / "file.txt"
     target.write_text("old")
-    with pytest.raises(Interruption), atomic_file(target) as temporary:
+    with pytest.raises(InterruptionError), atomic_file(target) as temporary:
         temporary.write_text("half of the n")
-        raise Interruption
+        raise InterruptionError
     assert target.read_text() == "old"
     assert names(tmp_path) == ["file.txt"]
 
@@ -64,9 +64,9 @@ def test_an_exception_while_filling_a_folder_keeps_the_old_one(tmp_path):
     target = tmp_path / "folder"
     with atomic_dir(target) as temporary:
         (temporary / "a").write_text("old")
-    with pytest.raises(Interruption), atomic_dir(target) as temporary:
+    with pytest.raises(InterruptionError), atomic_dir(target) as temporary:
         (temporary / "a").write_text("new")
-        raise Interruption
+        raise InterruptionError
     assert (target / "a").read_text() == "old"
     assert names(tmp_path) == ["folder"]
 
@@ -91,14 +91,14 @@ def test_a_folder_is_whole_even_if_the_removal_of_the_old_one_is_interrupted(tmp
         for file in sorted(path.glob("*"))[:2]:
             file.unlink()
         if not ignore_errors:
-            raise Interruption
+            raise InterruptionError
 
     monkeypatch.setattr(files.shutil, "rmtree", interrupted)
     try:
         with atomic_dir(target) as temporary:
             for name in "abc":
                 (temporary / name).write_text("new")
-    except Interruption:
+    except InterruptionError:
         pass
     assert [(target / name).read_text() for name in names(target)] in (["old"] * 3, ["new"] * 3)
 
