@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hf_scaling.notation import check, header
 
 _KEPT_IN_BODY = ("K:", "M:", "L:")  # the rest of the body's fields say nothing that is played
-_FIELD = re.compile(r"[A-Za-z+]:")
+_FIELD = re.compile(r"(?![A-Ga-gxyz]:[|:])[A-Za-z+]:")  # "D:|" is a note before a repeat, no discography
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _SPACES = re.compile(r"[ \t]+")
 

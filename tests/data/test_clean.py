@@ -166,3 +166,8 @@ def test_the_bounds_are_on_characters_of_the_result_and_belong_to_it():
     assert isinstance(clean(raw, n, n), CleanTune)
     assert clean(raw, n + 1, n + 1) == Reject("too short")
     assert clean(raw, 1, n - 1) == Reject("too long")
+
+
+def test_a_note_before_a_repeat_at_the_start_of_a_line_is_music():
+    raw = f"X:1\nT:T\nM:4/4\nL:1/4\nK:D\n|:{'DEFG|' * 12}\nD:|\nDEFG:|\n"
+    assert cleaned(raw).text.endswith("|\nD:|\nDEFG:|\n")
