@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerBase
 
 from hf_scaling.data import build_dataset, load_splits
 from hf_scaling.data.splits import SPLITS
-from hf_scaling.records import append_row, atomic_dir, finished_rows, read_json, read_ledger, write_json
+from hf_scaling.records import UserError, append_row, atomic_dir, finished_rows, read_json, read_ledger, write_json
 from hf_scaling.report import write_report
 from hf_scaling.study.best import best_spec, train_best
 from hf_scaling.study.config import StudyConfig
@@ -117,6 +117,9 @@ def run_study(config: StudyConfig, overwrite: bool = False) -> Path:
     with StudyProgress(made.resolved["predicted_seconds"], finished) as progress:
         train(folder, prepared, made.runs, progress)
     rows = finished_rows(ledger)
+    if not rows:
+        error = read_ledger(ledger)[0][-1]["error"]
+        raise UserError(f"no run has finished; the last one failed with: {error}")
     outcomes = sorted([row["run_id"], row["val_loss"]] for row in rows)
     fit_key = folder.stage(
         "fits",

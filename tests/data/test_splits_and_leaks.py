@@ -136,7 +136,8 @@ def test_shared_runs_of_fifty_characters_are_counted_exactly(these, those):
 
 def test_forty_nine_shared_characters_are_none_and_fifty_are_one(real_tunes):
     body = real_tunes[0].body
-    assert count_overlaps([body[7:57]], [body]) == 1
+    for run in (body[:50], body[7:57], body[-50:]):
+        assert count_overlaps([run], [body]) == count_overlaps([body], [run]) == 1
     assert count_overlaps(["(" + body[7:56] + ")"], [body]) == 0
     bodies = [tune.body for tune in real_tunes]
     these, those = [*bodies[:20], bodies[30][5:80] + "|"], bodies[20:]

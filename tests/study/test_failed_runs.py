@@ -1,0 +1,152 @@
+"""A run that fails gets a row with the reason; the study goes on without it and tries again at the next start."""
+
+import gc
+import json
+import math
+import runpy
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from hf_scaling.models import build_model
+from hf_scaling.records import read_json, read_ledger
+from hf_scaling.training import run
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def unfinished(tiny_study, tmp_path):
+    """The tiny study without two of its runs."""
+    folder = tmp_path / "study"
+    shutil.copytree(tiny_study.folder, folder)
+    ledger = folder / "runs.jsonl"
+    kept = [line for line in ledger.read_text().splitlines(keepends=True) if '"gpt2-b-' not in line]
+    ledger.write_text("".join(line for line in kept if '"gpt2-c-' not in line))
+    for run_folder in (*folder.glob("runs/gpt2-b-*"), *folder.glob("runs/gpt2-c-*")):
+        shutil.rmtree(run_folder)
+    return folder
+
+
+@pytest.fixture
+def start(tiny_yaml, unfinished):
+    """Run a recipe on the unfinished study, in this process; returns its exit code."""
+
+    def call(name, *more):
+        gc.collect()  # an earlier start is over, and its lock with it
+        main = runpy.run_path(str(ROOT / "recipes" / name))["main"]
+        return main(["--config", str(tiny_yaml), "--output_dir", str(unfinished), *more])
+
+    return call
+
+
+def break_models(monkeypatch, width, broken):
+    """Have models of this width built by `broken`."""
+    monkeypatch.setattr(
+        run,
+        "build_model",
+        lambda config, seed: (broken if getattr(config, "n_embd", 0) == width else build_model)(config, seed),
+    )
+
+
+def without_numbers(config, seed):
+    model = build_model(config, seed)
+    if model.device.type != "meta":
+        torch.nn.init.constant_(model.get_input_embeddings().weight, math.nan)
+    return model
+
+
+def test_a_study_goes_on_without_a_failed_run_and_tries_it_again(tiny_study, unfinished, start, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        break_models(patch, 16, without_numbers)
+        assert start("sweep.py") == 1
+    said = capsys.readouterr().out
+    rows = read_ledger(unfinished / "runs.jsonl")[0]
+    assert [row["status"] for row in rows] == ["finished"] * 4 + ["failed", "finished"]
+    failed = rows[4]
+    assert failed["error"] == "loss is nan at step 1"
+    assert failed["run_id"].startswith("gpt2-b-")
+    assert failed["started_at"] <= failed["finished_at"]
+    assert f"{failed['run_id']}" in said
+    assert "failed: loss is nan at step 1" in said
+    assert "1 runs failed; the same command tries them again" in said
+    assert not list(unfinished.glob("runs/*/checkpoints"))
+    fit = next(fit for fit in read_json(unfinished / "fits.json")["fits"] if fit["family"] == "gpt2")
+    assert fit["params"]["alpha"] is None
+    assert "2 distinct sizes, the power form needs at least 3" in fit["sentence"]
+    assert failed["run_id"] in (unfinished / "report.html").read_text(encoding="utf-8")
+
+    assert start("sweep.py") == 0
+    assert "runs: 5 of 6 finished" in capsys.readouterr().out
+    rows = read_ledger(unfinished / "runs.jsonl")[0]
+    assert [row["status"] for row in rows] == ["finished"] * 4 + ["failed", "finished", "finished"]
+    losses = {row["run_id"]: row["val_loss"] for row in rows if row["status"] == "finished"}
+    assert losses == {row["run_id"]: row["val_loss"] for row in read_ledger(tiny_study.folder / "runs.jsonl")[0]}
+    assert read_json(unfinished / "fits.json") == read_json(tiny_study.folder / "fits.json")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory.\n  Tried to allocate 4 TiB"), "CUDA out of memory. Tried to"),
+        (RuntimeError("x" * 3000), "x" * 500),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_the_reason_stands_in_the_row(error, reason, unfinished, start, monkeypatch, capsys):
+    def fail(config, seed):
+        if torch.get_default_device().type == "meta":
+            return build_model(config, seed)
+        raise error
+
+    break_models(monkeypatch, 16, fail)
+    assert start("train.py", "--run", "gpt2-b") == 1
+    row = json.loads(capsys.readouterr().out.partition("{")[2].join(["{", ""]))
+    assert row["status"] == "failed"
+    assert row["error"].startswith(reason)
+    assert len(row["error"]) <= 500
+    assert "\n" not in row["error"]
+    assert read_ledger(unfinished / "runs.jsonl")[0][-1] == row
+
+
+def test_a_study_whose_every_run_fails_says_why(unfinished, start, monkeypatch, capsys):
+    shutil.rmtree(unfinished / "runs")
+    (unfinished / "runs.jsonl").unlink()
+
+    def fail(*arguments):
+        raise RuntimeError("the fan is broken")
+
+    monkeypatch.setattr(run, "load_model", fail)
+    monkeypatch.setattr(run, "TokenBlocks", fail)
+    assert start("sweep.py") == 2
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .endswith("sweep.py: no run has finished; the last one failed with: the fan is broken")
+    )
+
+
+def test_a_best_model_that_diverges_takes_one_line(tiny_study, tiny_yaml, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "study"
+    shutil.copytree(tiny_study.folder, folder)
+    (folder / "best.json").unlink()
+    load = run.load_model
+
+    def diverged(path):
+        model = load(path)
+        torch.nn.init.constant_(model.get_input_embeddings().weight, math.nan)
+        return model
+
+    monkeypatch.setattr(run, "load_model", diverged)
+    main = runpy.run_path(str(ROOT / "recipes" / "sweep.py"))["main"]
+    assert main(["--config", str(tiny_yaml), "--output_dir", str(folder)]) == 2
+    assert "sweep.py: best: loss is nan at step" in capsys.readouterr().err.splitlines()[-1]

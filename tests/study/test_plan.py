@@ -1,0 +1,134 @@
+"""The plan: which runs, in which order, at which rates, and what is found out about the machine only once."""
+
+import gc
+import os
+import shutil
+
+import pytest
+import torch
+import yaml
+
+from hf_scaling.records import UserError
+from hf_scaling.study import plan
+from hf_scaling.study.folder import StudyFolder
+from hf_scaling.study.options import load_config
+from hf_scaling.study.stages import plan as plan_stage
+from hf_scaling.study.stages import prepare
+from hf_scaling.tokenization import CorpusEncoder
+from hf_scaling.training.blocks import write_streams
+
+
+@pytest.fixture(autouse=True)
+def _threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def prepared_folder(tmp_path_factory, tiny_yaml):
+    """A folder of the tiny study with its data prepared."""
+    path = tmp_path_factory.mktemp("prepared") / "study"
+    prepare(StudyFolder(load_config(tiny_yaml, {"output_dir": str(path)})))
+    return path
+
+
+@pytest.fixture
+def open_study(prepared_folder, tiny_yaml, tmp_path):
+    """Open a copy of the prepared study, as every start of it does."""
+    shutil.copytree(prepared_folder, tmp_path / "study")
+
+    def start(**overrides):
+        gc.collect()  # an earlier start is over, and its lock with it
+        folder = StudyFolder(load_config(tiny_yaml, {"output_dir": str(tmp_path / "study")} | overrides))
+        return folder, prepare(folder)
+
+    return start
+
+
+def test_the_learning_rate_follows_the_number_of_parameters(tiny_yaml):
+    config = load_config(tiny_yaml, {"learning_rates": ["gpt2=8e-3", "folk_lstm=2e-2"], "learning_rate_exponent": 0.5})
+    assert plan.learning_rate(config, "gpt2", 100_000) == 8e-3
+    assert plan.learning_rate(config, "gpt2", 400_000) == 4e-3
+    assert plan.learning_rate(config, "folk_lstm", 25_000) == 4e-2
+    flat = load_config(tiny_yaml, {"learning_rate_exponent": 0.0})
+    assert plan.learning_rate(flat, "gpt2", 10**9) == 2e-2
+
+
+def test_threads_are_every_core_or_as_many_as_asked_for():
+    assert plan.set_threads(0) == len(os.sched_getaffinity(0))
+    assert plan.set_threads(1) == torch.get_num_threads() == 1
+
+
+def test_runs_differ_in_family_and_size_only(open_study):
+    folder, prepared = open_study()
+    runs = plan_stage(folder, prepared).runs
+    assert [(spec.size.name, spec.family) for spec in runs] == [(s, f) for s in "abc" for f in ("gpt2", "folk_lstm")]
+    assert len({spec.run_id for spec in runs}) == 6
+    for name in ("n_tokens", "batch_size", "context_length", "seed", "data_hash", "vocabulary", "weight_decay"):
+        assert len({getattr(spec, name) for spec in runs}) == 1, name
+
+
+def test_the_ladder_may_be_given_in_any_order(open_study, tiny_yaml, tmp_path):
+    folder, prepared = open_study()
+    ladder = list(reversed(folder.config.ladder))
+    config = load_config(tiny_yaml, {"ladder": ladder})
+    asked = plan.asked_runs(config, prepared.tokenizer, prepared.tokens)
+    assert asked == plan.asked_runs(folder.config, prepared.tokenizer, prepared.tokens)
+
+
+def test_the_machine_is_asked_once_and_the_answer_kept(open_study, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(plan, "predict_seconds", lambda spec: asked.append(spec.run_id) or 1.5)
+    folder, prepared = open_study()
+    first = plan_stage(folder, prepared)
+    assert asked == [spec.run_id for spec in first.runs]
+    record = yaml.safe_load((tmp_path / "study" / "study.yaml").read_text(encoding="utf-8"))["resolved"]
+    assert record["threads"] == 1
+    assert record["precision"] == {"gpt2": "fp32", "folk_lstm": "fp32"}
+    assert record["predicted_seconds"] == dict.fromkeys(asked, 1.5)
+    del folder, prepared
+
+    def again(*arguments):
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr(plan, "resolve", again)
+    monkeypatch.setattr(plan, "predict_seconds", again)
+    folder, prepared = open_study()
+    second = plan_stage(folder, prepared)
+    assert second == first
+
+
+def test_what_an_earlier_start_found_out_holds_though_this_one_would_find_otherwise(open_study, tmp_path):
+    folder, prepared = open_study()
+    plan_stage(folder, prepared)
+    del folder, prepared
+    record = tmp_path / "study" / "study.yaml"
+    changed = yaml.safe_load(record.read_text(encoding="utf-8"))
+    changed["resolved"]["precision"]["gpt2"] = "bf16"
+    record.write_text(yaml.safe_dump(changed), encoding="utf-8")
+    folder, prepared = open_study()
+    assert {spec.family: spec.precision for spec in plan_stage(folder, prepared).runs} == {
+        "gpt2": "bf16",
+        "folk_lstm": "fp32",
+    }
+
+
+def test_predictions_for_runs_that_are_no_longer_planned_are_made_anew(open_study, tmp_path):
+    folder, prepared = open_study()
+    ids = {spec.run_id for spec in plan_stage(folder, prepared).runs}
+    del folder, prepared
+    record = tmp_path / "study" / "study.yaml"
+    changed = yaml.safe_load(record.read_text(encoding="utf-8"))
+    changed["resolved"]["predicted_seconds"] = {"gpt2-a-00000000": 3.0}
+    record.write_text(yaml.safe_dump(changed), encoding="utf-8")
+    folder, prepared = open_study()
+    assert set(plan_stage(folder, prepared).resolved["predicted_seconds"]) == ids
+
+
+def test_one_tune_to_validate_on_is_too_few_for_a_standard_error(open_study, tmp_path):
+    folder, prepared = open_study()
+    tunes = {"train": ["X:1\nK:C\n" + "CDEF" * 20] * 400, "validation": ["X:1\nK:C\nCDE\n"], "test": ["X:1\nK:C\nC\n"]}
+    write_streams(tunes, CorpusEncoder(prepared.tokenizer), tmp_path / "tokens")
+    with pytest.raises(UserError, match="validation_fraction: got 0.1, which leaves one tune"):
+        plan.asked_runs(folder.config, prepared.tokenizer, tmp_path / "tokens")
