@@ -43,11 +43,10 @@ def train_best(config: StudyConfig, spec: RunSpec, study: Path, tokenizer: PreTr
     """
     tokens, folder = study / "tokens", study / "runs" / f"best-{spec.run_id}"
     row = describe(spec, config.name, len(read_stream(tokens, "train")))
-    sampling = {"temperature": config.temperature, "top_p": config.top_p}
     start_from = study / "runs" / spec.parent / "model"
     with run_bar(f"best-{spec.run_id}", spec.updates) as advance:
         try:
-            row = train_run(spec, row, tokens, tokenizer, folder, sampling, start_from, advance)
+            row = train_run(spec, row, tokens, tokenizer, folder, config.sampling, start_from, advance)
         except FloatingPointError as error:
             raise UserError(f"best: {error}; lower learning_rates, best_epochs or best_tokens") from None
     test = evaluate_split(load_model(folder / "model"), spec, tokens, "test")

@@ -136,6 +136,11 @@ class StudyConfig:
         self._need(0 < rate < 10, "learning_rates", "rates above 0 and below 10")
         return rate
 
+    @property
+    def sampling(self) -> dict[str, float]:
+        """How models of this study are sampled from."""
+        return {"temperature": self.temperature, "top_p": self.top_p}
+
     def data_options(self) -> DataOptions:
         """The part that defines the data set."""
         return DataOptions(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -76,10 +77,8 @@ def plan(folder: StudyFolder, prepared: Prepared) -> Plan:
 
 def train(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], progress: StudyProgress) -> None:
     """Stage 4: every run that has no finished row yet. A run that fails gets a failed row, and the next one begins."""
-    ledger = folder.path / "runs.jsonl"
+    config, ledger = folder.config, folder.path / "runs.jsonl"
     finished = {row["run_id"] for row in finished_rows(ledger)}
-    config = folder.config
-    sampling = {"temperature": config.temperature, "top_p": config.top_p}
     for spec in runs:
         run_folder = folder.path / "runs" / spec.run_id
         if spec.run_id in finished:
@@ -89,12 +88,68 @@ def train(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], progress
         started_at = now()
         with progress.run(spec.run_id, spec.updates) as advance:
             try:
-                row = train_run(spec, row, prepared.tokens, prepared.tokenizer, run_folder, sampling, progress=advance)
+                row = train_run(
+                    spec, row, prepared.tokens, prepared.tokenizer, run_folder, config.sampling, progress=advance
+                )
             except (RuntimeError, FloatingPointError, MemoryError) as error:
                 reason = " ".join(str(error).split())[:500] or type(error).__name__
                 row |= {"status": "failed", "error": reason, "started_at": started_at, "finished_at": now()}
         append_row(ledger, row)
         discard_checkpoints(run_folder)
+
+
+def train_all(folder: StudyFolder, prepared: Prepared, made: Plan) -> list[dict[str, Any]]:
+    """Train what is left of the plan; the ledger's finished rows.
+
+    Raises:
+        UserError: the ledger holds runs that are not of this plan, or no run has finished.
+    """
+    ledger = folder.path / "runs.jsonl"
+    rows, notes = read_ledger(ledger)
+    for note in notes:
+        print(note)
+    planned = {spec.run_id for spec in made.runs}
+    if strangers := sorted({row["run_id"] for row in rows} - planned):
+        raise UserError(
+            f"{ledger}: run {strangers[0]} is not of this study's plan, an older version may have made it; "
+            "use --overwrite to set the folder aside, or another --output_dir"
+        )
+    finished = {row["run_id"] for row in rows if row["status"] == "finished"}
+    done = ", nothing to do" if finished == planned else ""
+    print(f"runs: {len(finished)} of {len(planned)} finished{done}")
+    with StudyProgress(made.resolved["predicted_seconds"], finished) as progress:
+        train(folder, prepared, made.runs, progress)
+    rows = finished_rows(ledger)
+    if not rows:
+        raise UserError(f"no run has finished; the last one failed with: {read_ledger(ledger)[0][-1]['error']}")
+    return rows
+
+
+def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows: list[dict[str, Any]]) -> None:
+    """Stages 5 to 8: the fits and figures, the best model, its samples, the report."""
+    config, path, ledger = folder.config, folder.path, folder.path / "runs.jsonl"
+    fit_key = folder.stage(
+        "fits",
+        [sorted([row["run_id"], row["val_loss"]] for row in rows), config.level],
+        ["fits.json"],
+        lambda: write_json(path / "fits.json", fit_points(read_points(ledger), config.level)),
+    )
+    figures_key = folder.stage("figures", fit_key, ["figures"], lambda: draw_figures(path, rows))
+    spec = best_spec(config, runs, rows, prepared.tokens)
+    best_key = folder.stage(
+        "best",
+        [spec.run_id],
+        ["best.json", f"runs/best-{spec.run_id}/model"],
+        lambda: train_best(config, spec, path, prepared.tokenizer),
+    )
+
+    def sample() -> None:
+        model = load_model(path / read_json(path / "best.json")["model_path"])
+        write_samples(model, prepared.tokenizer, STUDY_PROMPTS, config.seed, config.sampling, path / "samples")
+
+    samples_key = folder.stage("samples", [best_key, config.sampling, config.seed], ["samples"], sample)
+    failures = [[row["run_id"], row["error"]] for row in read_ledger(ledger)[0] if row["status"] == "failed"]
+    folder.stage("report", [figures_key, best_key, samples_key, failures], ["report.html"], lambda: write_report(path))
 
 
 def run_study(config: StudyConfig, overwrite: bool = False) -> Path:
@@ -104,51 +159,8 @@ def run_study(config: StudyConfig, overwrite: bool = False) -> Path:
         UserError: the configuration, the corpus or the folder is wrong.
     """
     folder = StudyFolder(config, overwrite)
-    path, ledger = folder.path, folder.path / "runs.jsonl"
-    for note in read_ledger(ledger)[1]:
-        print(note)
     prepared = prepare(folder)
     made = plan(folder, prepared)
-    finished = {row["run_id"] for row in finished_rows(ledger)} & {spec.run_id for spec in made.runs}
-    print(
-        f"runs: {len(finished)} of {len(made.runs)} finished"
-        + (", nothing to do" if len(finished) == len(made.runs) else "")
-    )
-    with StudyProgress(made.resolved["predicted_seconds"], finished) as progress:
-        train(folder, prepared, made.runs, progress)
-    rows = finished_rows(ledger)
-    if not rows:
-        error = read_ledger(ledger)[0][-1]["error"]
-        raise UserError(f"no run has finished; the last one failed with: {error}")
-    outcomes = sorted([row["run_id"], row["val_loss"]] for row in rows)
-    fit_key = folder.stage(
-        "fits",
-        [outcomes, config.level],
-        ["fits.json"],
-        lambda: write_json(path / "fits.json", fit_points(read_points(ledger), config.level)),
-    )
-    figures_key = folder.stage("figures", fit_key, ["figures"], lambda: draw_figures(path, rows))
-    spec = best_spec(config, made.runs, rows, prepared.tokens)
-    best_key = folder.stage(
-        "best",
-        [spec.run_id],
-        ["best.json", f"runs/best-{spec.run_id}/model"],
-        lambda: train_best(config, spec, path, prepared.tokenizer),
-    )
-    sampling = {"temperature": config.temperature, "top_p": config.top_p}
-    samples_key = folder.stage(
-        "samples",
-        [best_key, sampling, config.seed],
-        ["samples"],
-        lambda: write_samples(
-            load_model(path / read_json(path / "best.json")["model_path"]),
-            prepared.tokenizer,
-            STUDY_PROMPTS,
-            config.seed,
-            sampling,
-            path / "samples",
-        ),
-    )
-    failures = [[row["run_id"], row["error"]] for row in read_ledger(ledger)[0] if row["status"] == "failed"]
-    folder.stage("report", [figures_key, best_key, samples_key, failures], ["report.html"], lambda: write_report(path))
-    return path
+    rows = train_all(folder, prepared, made)
+    conclude(folder, prepared, made.runs, rows)
+    return folder.path
