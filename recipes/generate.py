@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = parser.parse_args(argv)
         if options.number < 1:
             raise UserError(f"--number: got {options.number}, expected at least 1")
+        if not 0 <= options.seed < 2**63 - 100_000:
+            raise UserError(f"--seed: got {options.seed}, expected at least 0 and below 2^63 - 100,000")
         if options.output_dir.exists():
             raise UserError(f"--output_dir: {options.output_dir} exists already; name a new folder")
         prompt = build_prompt(**{name: getattr(options, name) for name in HEADER_FIELDS})

@@ -1,5 +1,5 @@
 """From sources to a `DatasetDict` whose splits share no tune family."""
 
-from hf_scaling.data.dataset import build_dataset, load_splits
+from hf_scaling.data.dataset import build_dataset, corpus_versions, load_splits
 
-__all__ = ["build_dataset", "load_splits"]
+__all__ = ["build_dataset", "corpus_versions", "load_splits"]

@@ -1,5 +1,6 @@
 """The stage from sources to `dataset/`: a `DatasetDict` on disk with its card, leak report and statistics."""
 
+import importlib.metadata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -54,6 +55,11 @@ def check_sources(names: Iterable[str]) -> None:
     for name in names:
         if name not in SOURCES:
             raise UserError(f"sources: got {name!r}, expected some of {', '.join(SOURCES)}")
+
+
+def corpus_versions(names: Iterable[str]) -> dict[str, str]:
+    """Releases of the packages whose files are a source: another release may hold other tunes."""
+    return {name: importlib.metadata.version(name) for name in names if name == "music21"}
 
 
 def _read(options: DataOptions) -> Iterable[RawTune]:
@@ -187,7 +193,11 @@ def build_dataset(options: DataOptions, folder: Path) -> dict[str, Any]:
         options.seed,
     )
     if leaks["leaks"]:
-        raise UserError(f"leak report: {leaks['leaks']} tunes have a near-duplicate in another split; expected none")
+        report = folder.with_name("leak_report.json")  # the data set is not written, but what is wrong with it is
+        write_json(report, leaks)
+        raise UserError(
+            f"leak report: {leaks['leaks']} tunes have a near-duplicate in another split, expected none; see {report}"
+        )
     statistics = {"options": asdict(options), **_statistics(rows, rejects)}
     with atomic_dir(folder) as temporary:
         rows.save_to_disk(str(temporary))

@@ -1,6 +1,6 @@
 """The leak report: how much of one split stands in another, counted exactly.
 
-It shares no code with the search that made the families: an error there shows here.
+It shares the fingerprint, but no code, with the search that made the families: an error of that search shows here.
 """
 
 from collections import Counter, defaultdict
@@ -72,9 +72,10 @@ def leak_report(
         }
     pooled = [grams for split in ("train", "validation", "test") for grams in fingerprints[split]]
     order = np.random.default_rng(seed).permutation(len(pooled)).tolist()
-    n_test = len(fingerprints["test"])
+    n_test, n_train = len(fingerprints["test"]), len(fingerprints["train"])
+    test, train = order[:n_test], order[len(order) - n_train :]
     report["random_split_test_in_train"] = _twins(
-        [pooled[index] for index in order[:n_test]], [pooled[index] for index in order[n_test:]], thresholds
+        [pooled[index] for index in test], [pooled[index] for index in train], thresholds
     )
     report["leaks"] = sum(report[f"{these}_in_{those}"]["twins"][f"{threshold:g}"] for these, those in _PAIRS)
     return report

@@ -6,12 +6,12 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from hf_scaling.records import UserError, write_json
+from hf_scaling.records import UserError, read_json, write_json
 from hf_scaling.study.config import StudyConfig
 from hf_scaling.study.plan import best_pass
 from hf_scaling.study.progress import run_bar
 from hf_scaling.training.blocks import read_stream
-from hf_scaling.training.run import describe, discard_checkpoints, evaluate_split, load_model, train_run
+from hf_scaling.training.run import describe, evaluate_split, load_model, train_run
 from hf_scaling.training.spec import RunSpec
 
 
@@ -33,13 +33,18 @@ def best_spec(config: StudyConfig, runs: list[RunSpec], rows: list[dict[str, Any
     )
 
 
+def _openings(record: Path) -> int:
+    """How often the test split has been scored before: a run that failed at first may later change the winner."""
+    return int(read_json(record).get("test_openings", 0)) if record.exists() else 0
+
+
 def train_best(config: StudyConfig, spec: RunSpec, study: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Train the best model on, open the test split once, and write `best.json`.
+    """Train the best model on, open the test split, and write `best.json`.
 
     Its row stands there and not in the ledger: it saw more tokens than the runs that the law is fitted to.
 
     Raises:
-        UserError: the loss became NaN or infinite.
+        UserError: training failed.
     """
     tokens, folder = study / "tokens", study / "runs" / f"best-{spec.run_id}"
     row = describe(spec, config.name, len(read_stream(tokens, "train")))
@@ -47,16 +52,17 @@ def train_best(config: StudyConfig, spec: RunSpec, study: Path, tokenizer: PreTr
     with run_bar(f"best-{spec.run_id}", spec.updates) as advance:
         try:
             row = train_run(spec, row, tokens, tokenizer, folder, config.sampling, start_from, advance)
-        except FloatingPointError as error:
-            raise UserError(f"best: {error}; lower learning_rates, best_epochs or best_tokens") from None
+        except (RuntimeError, FloatingPointError, MemoryError) as error:
+            raise UserError(f"best: {error}; the finished runs are kept, change best_sizes or best_tokens") from None
     test = evaluate_split(load_model(folder / "model"), spec, tokens, "test")
     outcome = {
         "from_run_id": spec.parent,
         "epochs": config.best_epochs,
+        "candidates": config.best_sizes or [size.name for size in config.sizes],
+        "test_openings": _openings(study / "best.json") + 1,
         "test_loss": test.loss,
         "test_loss_stderr": test.loss_stderr,
         "test_bpc": test.bpc,
         "model_path": str((folder / "model").relative_to(study)),
     }
     write_json(study / "best.json", row | outcome)
-    discard_checkpoints(folder)

@@ -102,6 +102,7 @@ class StudyConfig:
         for name in ("dropout", "warmup_fraction", "decay_fraction"):
             self._need(0 <= getattr(self, name) < 1, name, "a number from 0 to below 1")
         self._need(self.warmup_fraction + self.decay_fraction <= 1, "decay_fraction", "at most 1 - warmup_fraction")
+        self._need(-2 <= self.learning_rate_exponent <= 2, "learning_rate_exponent", "a number from -2 to 2")
         for name in ("threads", "seed", "weight_decay"):
             self._need(getattr(self, name) >= 0, name, "at least 0")
         self._need(

@@ -22,11 +22,15 @@ class StudyFolder:
     def __init__(self, config: StudyConfig, overwrite: bool = False):
         self.config, self.path = config, config.folder
         self._lock = self._hold()
-        if overwrite and (self.path / "study.yaml").exists():
-            aside = set_aside(self.path)
-            print(f"{self.path}: the earlier study was moved to {aside}")
+        self.resolved: dict[str, Any]
+        try:
+            self.resolved = self._claim()
+        except UserError:
+            if not overwrite or not (self.path / "study.yaml").exists():
+                raise
+            print(f"{self.path}: the earlier study was moved to {set_aside(self.path.absolute())}")
             self._lock = self._hold()
-        self.resolved: dict[str, Any] = self._claim()
+            self.resolved = self._claim()
         sweep_partials(self.path)
 
     def _hold(self) -> IO[str]:
@@ -59,7 +63,7 @@ class StudyFolder:
         except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
             raise UserError(f"{record}: damaged; use --overwrite to start anew, or another --output_dir") from None
         if hash_then != self.config.config_hash:
-            if not (self.path / "stages.json").exists():
+            if all(path.name == "study.yaml" or path.name.startswith(".") for path in self.path.iterdir()):
                 self._write({})  # nothing was made yet: a corrected configuration may go on here
                 return {}
             now = asdict(self.config)

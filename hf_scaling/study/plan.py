@@ -16,7 +16,7 @@ from hf_scaling.models import Vocabulary, build_model, count_parameters
 from hf_scaling.records import UserError
 from hf_scaling.study.config import StudyConfig
 from hf_scaling.training.blocks import read_stream, streams_hash
-from hf_scaling.training.precision import compile_possible, predict_seconds, resolve
+from hf_scaling.training.precision import check_precision, compile_possible, predict_seconds, resolve
 from hf_scaling.training.spec import RunSpec
 
 _REFERENCE_N = 100_000  # where `learning_rates` holds
@@ -63,11 +63,12 @@ def asked_runs(config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: 
     """
     vocabulary = Vocabulary(len(tokenizer), tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id)
     train_tokens = len(read_stream(tokens, "train"))
-    if np.count_nonzero(read_stream(tokens, "validation") == tokenizer.bos_token_id) < 3:  # one ends the stream
-        raise UserError(
-            f"validation_fraction: got {config.validation_fraction}, which leaves one tune to validate on; "
-            "expected a larger share: with two and more, the loss has a standard error"
-        )
+    for split in ("validation", "test"):
+        if np.count_nonzero(read_stream(tokens, split) == tokenizer.bos_token_id) < 3:  # one ends the stream
+            raise UserError(
+                f"{split}_fraction: got {getattr(config, f'{split}_fraction')}, which leaves one tune in this split; "
+                "expected a larger share: with two and more, the loss has a standard error"
+            )
     if train_tokens < config.context_length:
         raise UserError(
             f"context_length: got {config.context_length}, but the training split has {train_tokens} tokens; "
@@ -143,6 +144,8 @@ def make_plan(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]
             "bf16_speedup": speedups,
             "compile": {spec.family: spec.compile for spec in settled},
         }
+    for precision in resolved["precision"].values():
+        check_precision(precision)  # the study may have begun on another machine
     runs = [
         replace(spec, precision=resolved["precision"][spec.family], compile=resolved["compile"][spec.family])
         for spec in runs

@@ -2,12 +2,13 @@
 
 import csv
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hf_scaling.records import UserError, finished_rows
+from hf_scaling.records import UserError, read_ledger
 
 # the first name is the one that messages ask for; the ledger's own names are among them, so one rule reads both
 _ALIASES = {
@@ -95,7 +96,10 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _ledger_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """(where, row) for each finished run; every row has the fields of the first and those that files may lack."""
-    rows = finished_rows(path)
+    ledger, notes = read_ledger(path)
+    for note in notes:
+        print(note, file=sys.stderr)
+    rows = [row for row in ledger if row["status"] == "finished"]
     names = list(dict.fromkeys(name for row in rows for name in row))
     for row in rows:
         yield f"{path}, run {row['run_id']}", {name: row.get(name) for name in names}

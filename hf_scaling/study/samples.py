@@ -140,9 +140,13 @@ def load_model_and_tokenizer(name: str) -> tuple[PreTrainedModel, PreTrainedToke
         UserError: there is no such model, or it is damaged.
     """
     try:
-        return load_model(name), AutoTokenizer.from_pretrained(name)
+        model, tokenizer = load_model(name), AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"model: {name!r} cannot be loaded ({str(error).splitlines()[0]})") from None
+    for token in ("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id"):
+        if getattr(tokenizer, token) is None:
+            raise UserError(f"model: the tokenizer of {name!r} has no {token}; expected a model of this project")
+    return model, tokenizer
 
 
 def write_samples(

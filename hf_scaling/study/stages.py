@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from hf_scaling.data import build_dataset, load_splits
+from hf_scaling.data import build_dataset, corpus_versions, load_splits
 from hf_scaling.data.splits import SPLITS
 from hf_scaling.records import UserError, append_row, atomic_dir, finished_rows, read_json, read_ledger, write_json
 from hf_scaling.report import write_report
@@ -18,6 +18,7 @@ from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.plan import Plan, asked_runs, make_plan, set_threads, this_command
 from hf_scaling.study.progress import StudyProgress
 from hf_scaling.study.samples import STUDY_PROMPTS, write_samples
+from hf_scaling.study.summary import describe_plan
 from hf_scaling.tokenization import CorpusEncoder, build_tokenizer, load_tokenizer
 from hf_scaling.training.blocks import read_stream, write_streams
 from hf_scaling.training.run import describe, discard_checkpoints, load_model, now, train_run
@@ -47,7 +48,10 @@ def prepare(folder: StudyFolder) -> Prepared:
             build_tokenizer(texts("train"), config.context_length).save_pretrained(temporary)
 
     data_key = folder.stage(
-        "dataset", config.hashed_data(), ["dataset"], lambda: build_dataset(config.data_options(), dataset)
+        "dataset",
+        [config.hashed_data(), corpus_versions(config.sources)],
+        ["dataset"],
+        lambda: build_dataset(config.data_options(), dataset),
     )
     tokenizer_key = folder.stage(
         "tokenizer",
@@ -72,6 +76,7 @@ def plan(folder: StudyFolder, prepared: Prepared) -> Plan:
     runs = asked_runs(folder.config, prepared.tokenizer, prepared.tokens)
     made = make_plan(folder.config, runs, {"command": this_command()} | folder.resolved | {"threads": threads})
     folder.resolve(made.resolved)
+    print(describe_plan([describe(spec, folder.config.name, 0) for spec in made.runs]))
     return made
 
 
@@ -142,6 +147,7 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
         ["best.json", f"runs/best-{spec.run_id}/model"],
         lambda: train_best(config, spec, path, prepared.tokenizer),
     )
+    discard_checkpoints(path / "runs" / f"best-{spec.run_id}")
 
     def sample() -> None:
         model = load_model(path / read_json(path / "best.json")["model_path"])

@@ -45,6 +45,15 @@ def _align(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
+def describe_plan(rows: Sequence[dict[str, Any]]) -> str:
+    """The runs to come, as a table of exact counts."""
+    table = [["run", "N", "N non-embedding", "D", "C (FLOPs)"]]
+    for row in rows:
+        counts = [f"{row[name]:,}" for name in ("n_params", "n_params_non_embedding", "n_tokens")]
+        table.append([row["run_id"], *counts, f"{row['flops']:.3g}"])
+    return "\n".join(_align(table))
+
+
 def describe_runs(rows: Sequence[dict[str, Any]]) -> str:
     """The ended runs as a table, the failed with their reason."""
     table = [["run", "N", "D", "val loss", "bits/char", "seconds", "tokens/s"]]

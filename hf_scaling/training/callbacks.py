@@ -84,6 +84,7 @@ class MetricsCallback(TrainerCallback):
         loss = float(logs["loss"])
         if not math.isfinite(loss):
             raise FloatingPointError(f"loss is {loss} at step {state.global_step}")
+        norm = float(logs["grad_norm"])
         step, seconds = state.global_step, self.wall_seconds
         tokens = step * self._tokens_per_update
         since = (step - self._last[0]) * self._tokens_per_update / max(seconds - self._last[1], 1e-9)
@@ -93,14 +94,14 @@ class MetricsCallback(TrainerCallback):
             "flops": tokens * self._flops_per_token,
             "loss": loss,
             "learning_rate": float(logs["learning_rate"]),
-            "grad_norm": float(logs["grad_norm"]),
+            "grad_norm": norm if math.isfinite(norm) else None,  # fp16 overflows now and then, and skips the update
             "tokens_per_second": round(since, 1),
             "wall_seconds": round(seconds, 3),
             "peak_memory_bytes": peak_memory_bytes(),
         }
         self._last = (step, seconds)
         with open(self._path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(row, allow_nan=False) + "\n")
 
 
 class ProgressCallback(TrainerCallback):

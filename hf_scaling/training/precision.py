@@ -26,7 +26,7 @@ def check_precision(asked: str) -> None:
 
 def compile_possible() -> bool:
     """Whether torch.compile finds a compiler here."""
-    return any(shutil.which(name) for name in ("g++", "clang++", "gcc", "clang", "cc"))
+    return any(shutil.which(name) for name in ("g++", "clang++"))
 
 
 class _Probe:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import math
+import os
 import platform
 import shutil
 import subprocess
@@ -43,6 +44,7 @@ _EVALUATION_TOKENS = 16_384  # a batch of the evaluation, whatever that of train
 def _training_arguments(spec: RunSpec, folder: Path) -> TrainingArguments:
     cuda = torch.cuda.is_available()
     log_steps = max(1, spec.updates // _LOGS)
+    os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # a launcher's own choice must not outrank the spec's
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=spec.updates,
@@ -169,7 +171,7 @@ def save_model(
 
 def load_model(folder: Path | str) -> PreTrainedModel:
     """The model that `save_model` wrote (or one from the Hub), on the GPU where there is one; safetensors only."""
-    return to_device(AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True))
+    return to_device(AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, trust_remote_code=False))
 
 
 def evaluate_split(model: PreTrainedModel, spec: RunSpec, tokens: Path, split: str) -> Evaluation:
@@ -234,12 +236,13 @@ def train_run(
     trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder / "checkpoints"))
     wall_seconds = metrics.wall_seconds
     peak = peak_memory_bytes()
-    result = evaluate_split(model, spec, tokens, "validation")
+    save_model(model, tokenizer, folder / "model", generation)
+    # read back: Accelerate leaves its autocast in the model that it trained, and what is scored is what is delivered
+    result = evaluate_split(load_model(folder / "model"), spec, tokens, "validation")
     if not math.isfinite(result.loss):
         raise FloatingPointError(f"validation loss is {result.loss}")
     by_tune = {"nats": [round(nats, 6) for nats in result.tune_nats.tolist()], "tokens": result.tune_tokens.tolist()}
     write_json(folder / "validation_by_tune.json", by_tune)
-    save_model(model, tokenizer, folder / "model", generation)
     return row | {
         "val_loss": result.loss,
         "val_loss_stderr": result.loss_stderr,
