@@ -13,9 +13,10 @@ from hf_scaling.report import write_report
 from hf_scaling.study.best import best_spec, train_best
 from hf_scaling.study.config import StudyConfig
 from hf_scaling.study.figures import draw_figures
-from hf_scaling.study.fits import fit_points, read_points
+from hf_scaling.study.fits import fit_points
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.plan import Plan, asked_runs, make_plan, set_threads, this_command
+from hf_scaling.study.points import Point, read_points
 from hf_scaling.study.progress import StudyProgress
 from hf_scaling.study.samples import STUDY_PROMPTS, write_samples
 from hf_scaling.study.summary import describe_plan
@@ -127,17 +128,23 @@ def train_all(folder: StudyFolder, prepared: Prepared, made: Plan) -> list[dict[
     rows = finished_rows(ledger)
     if not rows:
         raise UserError(f"no run has finished; the last one failed with: {read_ledger(ledger)[0][-1]['error']}")
-    return rows
+    order = [spec.run_id for spec in made.runs]
+    return sorted(rows, key=lambda row: order.index(row["run_id"]))
 
 
 def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows: list[dict[str, Any]]) -> None:
     """Stages 5 to 8: the fits and figures, the best model, its samples, the report."""
     config, path, ledger = folder.config, folder.path, folder.path / "runs.jsonl"
+
+    def points() -> list[Point]:
+        # in the order of the plan, whatever a failed run did to that of the ledger
+        return sorted(read_points(ledger), key=lambda point: (config.families.index(point.family), point.n["total"]))
+
     fit_key = folder.stage(
         "fits",
         [sorted([row["run_id"], row["val_loss"]] for row in rows), config.level],
         ["fits.json"],
-        lambda: write_json(path / "fits.json", fit_points(read_points(ledger), config.level)),
+        lambda: write_json(path / "fits.json", fit_points(points(), config.level)),
     )
     figures_key = folder.stage("figures", fit_key, ["figures"], lambda: draw_figures(path, rows))
     spec = best_spec(config, runs, rows, prepared.tokens)

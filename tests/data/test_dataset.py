@@ -17,7 +17,7 @@ from hf_scaling.data.clean import clean
 from hf_scaling.data.dataset import DataOptions, check_sources
 from hf_scaling.data.families import fingerprint
 from hf_scaling.data.sources import SOURCES, SourceOptions
-from hf_scaling.records import UserError
+from hf_scaling.records import UserError, read_json
 
 OPTIONS = DataOptions(("music21",), SourceOptions(["miscFolk"]), 64, 2000, 0.1, 0.1, 0.3, seed=0)
 SPLITS = ("train", "validation", "test")
@@ -182,7 +182,8 @@ def test_planted_near_duplicates_end_in_one_family_and_a_leak_stops_everything(t
     monkeypatch.setattr(dataset_module, "find_families", lambda prints, groups, threshold: np.arange(len(prints)))
     with pytest.raises(UserError, match=r"leak report: \d+ tunes have a near-duplicate in another split"):
         build_dataset(options, tmp_path / "bad" / "dataset")
-    assert not (tmp_path / "bad").exists()
+    assert [path.name for path in (tmp_path / "bad").iterdir()] == ["leak_report.json"]
+    assert read_json(tmp_path / "bad" / "leak_report.json")["leaks"] > 0
 
 
 def test_a_failure_while_writing_leaves_nothing_and_keeps_what_was_there(tmp_path, monkeypatch):

@@ -60,7 +60,7 @@ def test_before_anything_is_done(sweep, tmp_path, options, message):
         (["--context_length", "1000000"], "context_length: got 1000000, but the training split has .* shorter context"),
         (["--tokens_per_run", "1023"], "tokens_per_run: got 1023, but one update takes 512 tokens; .* at least two"),
         (["--tokens_per_run", "10000000000"], "tokens_per_run: got 10000000000, expected at most .*, 100 passes"),
-        (["--best_tokens", "100"], "best_tokens: 6 passes make 384 tokens, but one update takes 512 tokens; .*"),
+        (["--best_tokens", "100"], "best_tokens: 6 passes make 384 tokens, but one update takes 512; .*"),
         (["--precision", "fp16"], "precision: got 'fp16', but there is no GPU here; on a CPU use auto, fp32 or bf16"),
     ],
 )

@@ -46,7 +46,8 @@ def test_the_command_ends_with_a_table_the_laws_and_the_path_of_the_report(quick
     said = quick_study.stdout.splitlines()
     stages = ["dataset", "tokenizer", "tokens", "fits", "figures", "best", "samples", "report"]
     assert [line.removesuffix(" ...") for line in said if line.endswith(" ...")] == stages
-    head = next(index for index, line in enumerate(said) if line.startswith("run "))
+    assert sum(line.startswith("run ") for line in said) == 2  # the plan comes first
+    head = max(index for index, line in enumerate(said) if line.startswith("run "))
     table = said[head + 1 : head + 11]
     assert {line.split()[0] for line in table} == {row["run_id"] for row in rows}
     for line, row in ((line, row) for line in table for row in rows if line.startswith(row["run_id"])):
