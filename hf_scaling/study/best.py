@@ -33,9 +33,12 @@ def best_spec(config: StudyConfig, runs: list[RunSpec], rows: list[dict[str, Any
     )
 
 
-def _openings(record: Path) -> int:
-    """How often the test split has been scored before: a run that failed at first may later change the winner."""
-    return int(read_json(record).get("test_openings", 0)) if record.exists() else 0
+def _openings(record: Path, run_id: str) -> int:
+    """How many models the test split has scored, this one included: a run that failed once may change the winner."""
+    if not record.exists():
+        return 1
+    earlier = read_json(record)
+    return int(earlier.get("test_openings", 1)) + (earlier["run_id"] != run_id)
 
 
 def train_best(config: StudyConfig, spec: RunSpec, study: Path, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -59,7 +62,7 @@ def train_best(config: StudyConfig, spec: RunSpec, study: Path, tokenizer: PreTr
         "from_run_id": spec.parent,
         "epochs": config.best_epochs,
         "candidates": config.best_sizes or [size.name for size in config.sizes],
-        "test_openings": _openings(study / "best.json") + 1,
+        "test_openings": _openings(study / "best.json", spec.run_id),
         "test_loss": test.loss,
         "test_loss_stderr": test.loss_stderr,
         "test_bpc": test.bpc,
