@@ -9,7 +9,7 @@ quick:  ## the same in miniature
 results:  ## what the README shows, from outputs/laptop; samples by rule: the first, and the one prompted in full
 	mkdir -p results/laptop/samples
 	cp outputs/laptop/*.json outputs/laptop/runs.jsonl outputs/laptop/study.yaml results/laptop/
-	cp outputs/laptop/dataset/leak_report.json outputs/laptop/dataset/statistics.json results/laptop/
+	cp $(addprefix outputs/laptop/dataset/,leak_report.json statistics.json baselines.json corpus.png) results/laptop/
 	cp -r outputs/laptop/figures results/laptop/
 	cp outputs/laptop/samples/001.* outputs/laptop/samples/010.* results/laptop/samples/
 	cp outputs/laptop/samples/samples.jsonl outputs/laptop/samples/generated_samples.txt results/laptop/samples/

@@ -12,8 +12,9 @@ VERSION = next(
 )
 
 EXTRAS = {
-    "test": ["pytest>=8,<10", "hypothesis>=6.100,<7"],
+    "test": ["pytest>=8,<10", "hypothesis>=6.100,<7", "symusic>=0.5.7,<0.7"],
     "quality": ["ruff>=0.15,<0.18", "mypy>=1.18,<3", "types-PyYAML", "types-tqdm"],
+    "midi": ["symusic>=0.5.7,<0.7"],
     "demo": ["gradio>=5,<7"],
 }
 EXTRAS["dev"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
@@ -36,6 +37,11 @@ setup(
         "tokenizers>=0.22,<0.24",
         "accelerate>=1.11,<2",
         "evaluate>=0.4.6,<0.5",
+        "filelock>=3.12,<4",
+        "ftfy>=6.2,<7",
+        "huggingface_hub>=1,<3",
+        "pyppmd>=1.2,<2",
+        "rensa>=0.5,<0.6",
         "numpy>=2.0,<3",
         "scipy>=1.14,<2",
         "matplotlib>=3.9,<4",

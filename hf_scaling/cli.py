@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from hf_scaling.records import UserError, atomic_file, exit_code, write_json
+from hf_scaling.records import UserError, atomic_file, exit_code, read_jsonl, write_json
 
 
 class Command(NamedTuple):
@@ -37,6 +37,12 @@ def _level(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a number between 0 and 1, such as 0.9")
     return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number")
+    return int(text)
 
 
 def _fit_options(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +96,30 @@ def _report(options: argparse.Namespace) -> None:
     print(f"report: {write_report(options.study)}")
 
 
+def _data_options(parser: argparse.ArgumentParser) -> None:
+    parts = parser.add_subparsers(dest="part", metavar="WHAT", required=True)
+    rejects = parts.add_parser("rejects", help="list the tunes that a study left out, and why")
+    rejects.add_argument("study", type=Path, help="a study folder, such as outputs/laptop")
+    rejects.add_argument("--reason", metavar="REASON", help="only these, as in --reason 'too long'")
+    rejects.add_argument("--limit", type=_count, default=20, metavar="N", help="how many at most (default 20; 0: all)")
+    rejects.add_argument("--json", action="store_true", help="one JSON object a line, whole")
+    parts.add_parser("sources", help="the licence register: each source of tunes, and what may be done with them")
+
+
+def _data(options: argparse.Namespace) -> None:
+    if options.part == "sources":
+        from hf_scaling.data.register import describe_sources
+
+        print(describe_sources())
+        return
+    from hf_scaling.data.register import describe_rejects
+
+    rows = read_jsonl(options.study / "dataset" / "rejects.jsonl")
+    print(describe_rejects(rows, options.reason, options.limit, options.json))
+
+
 COMMANDS = {
+    "data": Command("what a study left out and why, and the licences of the sources", _data_options, _data),
     "fit": Command("fit a scaling law to a table of runs, with intervals and a verdict", _fit_options, _fit),
     "report": Command("write report.html of a study anew, from what its folder holds", _report_options, _report),
 }

@@ -1,4 +1,4 @@
-"""The data of a study: cleaned tunes, splits by tune family, the leak report, the tokenizer and the token streams.
+"""The data of a study: cleaned tunes, splits by tune family, leak report, tokenizer, token streams and baselines.
 
     python recipes/prepare_data.py
     python recipes/prepare_data.py --config recipes/studies/quick.yaml --family_threshold 0.5 --output_dir outputs/t5
@@ -13,7 +13,7 @@ from pathlib import Path
 from hf_scaling.records import exit_code
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import add_study_options, make_parser, parse_study
-from hf_scaling.study.stages import prepare
+from hf_scaling.study.stages import prepare, survey
 
 STUDIES = Path(__file__).parent / "studies"
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def work() -> int:
         config, arguments = parse_study(parser, argv)
         folder = StudyFolder(config, arguments.overwrite)
-        prepare(folder)
+        survey(folder, prepare(folder))
         print((folder.path / "dataset" / "README.md").read_text(encoding="utf-8").partition("---\n# ")[2])
         print(f"data: {folder.path / 'dataset'}")
         return 0

@@ -6,6 +6,7 @@ the recipe itself as `__main__`, in a process of its own, with its own standard 
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -22,8 +23,8 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 _HOME = tempfile.TemporaryDirectory(prefix="hf-home-")  # no cache, no token, no accelerate configuration of this user
-# before any test module imports the libraries, which read them once
-os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HOME": _HOME.name}
+# before any test module imports the libraries, which read them once; threads gain nothing on tensors as small as these
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HOME": _HOME.name, "OMP_NUM_THREADS": "1"}
 
 settings.register_profile("hermetic", deadline=None, derandomize=True)  # neither the load nor chance decides a test
 settings.load_profile("hermetic")
@@ -134,13 +135,11 @@ class Commands:
 
     def __init__(self, folder: Path):
         self._folder, self._count = folder, 0
-        # accelerate launch exports OMP_NUM_THREADS
         self._server = subprocess.Popen(
             [sys.executable, "-c", _SERVER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
         self._ready = False
 
@@ -178,6 +177,13 @@ class Study:
     folder: Path
     stdout: str
     stderr: str
+
+
+@pytest.fixture(scope="session")
+def hub_server() -> Iterator[Any]:
+    """A `HubServer` of tests/hub_server.py, for all tests: give repositories names of their own."""
+    with runpy.run_path(str(ROOT / "tests" / "hub_server.py"))["running_hub"]() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

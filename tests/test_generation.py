@@ -6,7 +6,7 @@ import string
 import pytest
 import torch
 
-from hf_scaling.data.clean import CleanTune, clean
+from hf_scaling.data.clean import CleanOptions, CleanTune, clean
 from hf_scaling.generation import Generation, build_prompt, generate_tunes
 from hf_scaling.models import FAMILIES, Size, Vocabulary, build_config, build_model, generation_limit
 from hf_scaling.records import UserError
@@ -14,15 +14,6 @@ from hf_scaling.tokenization import SPECIAL_TOKENS, build_tokenizer
 
 CONTEXT = 20
 PROMPTS = ["", "X:1\n", "X:1\nT:A Reel\n", "AB", "X:1\nK:D\nABc|"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads gain nothing on tensors this small, and cost much where other processes are at work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +33,7 @@ def model(request, tokenizer):
 def test_a_prompt_is_a_header_in_the_order_that_models_were_trained_on():
     every = {"key": "Ador", "length": "1/4", "meter": "3/4", "rhythm": "waltz", "title": "Ó Néill's"}
     assert build_prompt(**every) == "X:1\nT:Ó Néill's\nR:waltz\nM:3/4\nL:1/4\nK:Ador\n"
-    tune = clean(build_prompt(**every) + "ABc|\n", 1, 999)
+    tune = clean(build_prompt(**every) + "ABc|\n", CleanOptions(1, 999))
     assert isinstance(tune, CleanTune)
     assert tune.text == build_prompt(**every) + "ABc|\n"
 

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from hf_scaling.data.clean import CleanTune, clean
+from hf_scaling.data.clean import CleanOptions, CleanTune, clean
 from hf_scaling.data.sources import SOURCES, SourceOptions
 from hf_scaling.tokenization import SPECIAL_TOKENS, CorpusEncoder, build_tokenizer, load_tokenizer
 
@@ -42,7 +42,7 @@ def real_texts():
     for raw in SOURCES["music21"].read(SourceOptions()):
         if any(tried[character] < 5 for character in set(raw.text)):
             tried.update(set(raw.text))
-            if isinstance(tune := clean(raw.text, 64, 2000), CleanTune):
+            if isinstance(tune := clean(raw.text, CleanOptions(64, 2000)), CleanTune):
                 texts.append(tune.text)
     return texts
 

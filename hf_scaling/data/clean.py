@@ -1,83 +1,148 @@
 """A raw tune made fit to learn from, or the one reason why it is not."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from hf_scaling.notation import check, header
+import ftfy
+import numpy as np
 
+from hf_scaling.data.families import fingerprint
+from hf_scaling.notation import CODES, header, judge, melody_of, read
+
+FIELDS = "XTCOABDFGHNSZRPQMLK"  # those that a header may keep, in the order in which it keeps them
+OPTIONAL_FIELDS = "COABDFGHNSZPQ"  # who, where from, how fast: left out unless asked for
+TIERS = ("parses", "strict")
+REASONS = {
+    "no key": "there is no K: field, which ends the header, or nothing stands in it",
+    "several voices": "a V: field: a tune has one voice",
+    "no music": "nothing but fields and comments",
+    "too short": "shorter than min_chars when cleaned",
+    "too long": "longer than max_chars when cleaned",
+    "not legal notation": "the checker cannot read all of it",
+    "not strictly valid": "it can be read, but bars, groups or repeats are wrong (notation: strict)",
+}
+"""Why cleaning rejects, with what each reason means; the first that applies counts."""
+
+_LONGEST = 16  # a raw tune longer than max_chars by this factor is not looked into
 _KEPT_IN_BODY = ("K:", "M:", "L:")  # the rest of the body's fields say nothing that is played
 _FIELD = re.compile(r"(?![A-Ga-gxyz]:[|:])[A-Za-z+]:")  # "D:|" is a note before a repeat, no discography
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _SPACES = re.compile(r"[ \t]+")
+_MOJIBAKE_LAYERS = 8
 
 
 @dataclass(frozen=True)
+class CleanOptions:
+    """What cleaning asks of a tune: `min_chars` and `max_chars` bound its length when cleaned; `notation` is the tier
+    of the checker that it must reach; `keep_fields` are letters of OPTIONAL_FIELDS that stay in the header.
+    """
+
+    min_chars: int
+    max_chars: int
+    notation: str = "parses"
+    keep_fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CleanTune:
-    """A tune as models see it: `X: T: R: M: L: K:` in this order, then the music; every line ends with a newline."""
+    """A tune as models see it: a header in the order of FIELDS, then the music; every line ends with a newline.
+
+    grams: its `fingerprint`, found in the same reading.
+    """
 
     text: str
     title: str
     rhythm: str
     meter: str
     key: str
+    grams: np.ndarray = field(compare=False)
 
     @property
     def body(self) -> str:
         """The music, without the header."""
-        return self.text.split("\nK:", 1)[1].split("\n", 1)[1]
+        return body(self.text)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reject:
-    """Why a tune was left out; one of a short list of reasons, so that they can be counted."""
+    """Why a tune was left out: one of REASONS, and what exactly was wrong."""
 
     reason: str
+    detail: str = ""
+
+
+def body(text: str) -> str:
+    """The music of a clean tune, without its header."""
+    return text.split("\nK:", 1)[1].split("\n", 1)[1]
+
+
+def clean(raw: str, options: CleanOptions) -> CleanTune | Reject:
+    """Normalise one raw tune. Cleaning a clean tune changes nothing.
+
+    Comments, lyrics, and bibliographic and personal fields go; `X:` is always 1 and `L:` always written, with the
+    standard's default where the source leaves it out; of several titles the first stays; letters in header fields
+    that were decoded wrongly are put right.
+    """
+    if len(raw) > _LONGEST * options.max_chars:
+        return Reject("too long", f"{len(raw)} characters as it came")
+    text = raw.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    lines = [_COMMENT.sub("", line).strip() for line in text.split("\n")]
+    key_line = next((number for number, line in enumerate(lines) if line.startswith("K:")), None)
+    if key_line is None:
+        return Reject("no key")
+    if any(line.startswith("V:") or "[V:" in line for line in lines):
+        return Reject("several voices")
+    music = _body_lines(lines[key_line + 1 :])
+    if not music:
+        return Reject("no music")
+    head = _header_lines(lines[: key_line + 1], options.keep_fields)
+    if not head[-1][1]:
+        return Reject("no key")
+    result = "\n".join([*(f"{letter}:{value}" for letter, value in head if value), *music]) + "\n"
+    if not options.min_chars <= len(result) <= options.max_chars:
+        return Reject("too short" if len(result) < options.min_chars else "too long", f"{len(result)} characters")
+    machine = read(result)
+    verdict = judge(machine, result)
+    if not verdict.parses or (options.notation == "strict" and not verdict.strict):
+        tier, reason = ("strict", "not strictly valid") if verdict.parses else ("parses", "not legal notation")
+        wrong = next(found for found in verdict.diagnostics if tier in CODES[found.code][0])
+        return Reject(reason, f"line {wrong.line}, column {wrong.column}: {wrong.message}")
+    fields = dict(head)
+    return CleanTune(result, fields["T"], fields["R"], fields["M"], fields["K"], fingerprint(melody_of(machine)))
 
 
 def _body_lines(lines: list[str]) -> list[str]:
-    """The music behind the `K:` line, with fields that are not played left out and continued lines joined."""
-    start = next(index for index, line in enumerate(lines) if line.startswith("K:")) + 1
-    body = [line.replace("`", "").strip() for line in lines[start:]]
-    kept = [line for line in body if line and (not _FIELD.match(line) or line.startswith(_KEPT_IN_BODY))]
+    """The music, with fields that are not played left out and continued lines joined."""
+    lines = [line.replace("`", "").strip() for line in lines]
+    kept = [line for line in lines if line and (not _FIELD.match(line) or line.startswith(_KEPT_IN_BODY))]
     joined = re.sub(r"\\\n", " ", "\n".join(kept)).rstrip("\\ \t")
     lines = [_SPACES.sub(" ", line).strip() for line in joined.split("\n")]
     return [line for line in lines if line]
 
 
-def clean(raw: str, min_chars: int, max_chars: int) -> CleanTune | Reject:
-    """Normalise one raw tune. Cleaning a clean tune changes nothing.
-
-    Comments, lyrics, and bibliographic and personal fields go; `X:` is always 1 and `L:` always written, with the
-    standard's default where the source leaves it out; of several titles the first stays. `min_chars` and `max_chars`
-    bound the length of the result in characters.
-    """
-    text = raw.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
-    lines = [_COMMENT.sub("", line).strip() for line in text.split("\n")]
-    if not any(line.startswith("K:") for line in lines):
-        return Reject("no key")
-    if any(line.startswith("V:") or "[V:" in line for line in lines):
-        return Reject("several voices")
-    body = _body_lines(lines)
-    if not body:
-        return Reject("no music")
+def _header_lines(lines: list[str], keep_fields: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The header's fields as (letter, value) in the order of FIELDS; values may be empty; K: is last."""
     head = header("\n".join(lines))
-    fields = {
-        "X": "1",
-        "T": head.title,
-        "R": head.rhythm,
-        "M": head.first("M") or "none",
-        "L": str(head.unit_length),
-        "K": head.first("K") or "",
+    values = {
+        "X": ["1"],
+        "T": [head.title],
+        "R": [head.rhythm],
+        "M": [head.first("M") or "none"],
+        "L": [str(head.unit_length)],
+        "K": [head.first("K") or ""],
     }
-    fields = {letter: " ".join(value.split()) for letter, value in fields.items()}
-    if not fields["K"]:
-        return Reject("no key")
-    written = [f"{letter}:{value}" for letter, value in fields.items() if value]
-    result = "\n".join([*written, *body]) + "\n"
-    if len(result) < min_chars:
-        return Reject("too short")
-    if len(result) > max_chars:
-        return Reject("too long")
-    if not check(result).parses:
-        return Reject("not legal notation")
-    return CleanTune(result, fields["T"], fields["R"], fields["M"], fields["K"])
+    values |= {letter: [value for name, value in head.fields if name == letter] for letter in keep_fields}
+    return [(letter, _mended(value)) for letter in FIELDS for value in values.get(letter, ())]
+
+
+def _mended(value: str) -> str:
+    """A field's value with single spaces, and without the letters that a wrong decoding made (ftfy)."""
+    value = " ".join(value.split())
+    for _ in range(_MOJIBAKE_LAYERS):
+        if value.isascii():
+            break
+        fixed = ftfy.fix_text(value, uncurl_quotes=False, fix_latin_ligatures=False)
+        value, before = " ".join(_COMMENT.sub("", fixed).split()), value
+        if value == before:
+            break
+    return value

@@ -1,69 +1,128 @@
-"""Tune families: groups of near-duplicates, found exactly.
+"""Tune families: groups of near-duplicates.
 
 Two tunes are near-duplicates when the Jaccard similarity of their sets of diatonic-interval 6-grams reaches a
 threshold; intervals make the comparison blind to key and transposition, staff positions blind to accidentals. A
-family is a connected component of that relation.
+family is a connected component of that relation. MinHash with banding (Broder 1997; Leskovec, Rajaraman and Ullman,
+Mining of Massive Datasets, chapter 3) proposes pairs, the exact similarity decides. The few pairs that it never
+proposes cannot leak: `splits.py` looks for them across splits, exactly, and joins their families.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+from rensa import RMinHash
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
-from hf_scaling.notation import melody
-
 NGRAM = 6
 _LARGEST_INTERVAL = 15  # two octaves and a step; wider leaps are rare and may share a code
-_ROWS_AT_ONCE = 512  # bounds the memory of one block of the similarity matrix
+_MISSED = 0.01  # chance that a pair exactly at the threshold is never proposed
+_BANDS_AT_ONCE = 16  # bounds the memory of one batch of signatures
+_ROWS_AT_ONCE = 4096  # rensa hands signatures over as Python lists, which are large
+_PAIRS_AT_ONCE = 65536
 
 
-def fingerprint(text: str) -> frozenset[int]:
-    """The set of diatonic-interval 6-grams of a tune's melody, each as one integer; empty below seven notes."""
-    positions = np.asarray(melody(text), dtype=np.int64)
-    steps = positions[1:] - positions[:-1]
+def fingerprint(melody: Sequence[int]) -> np.ndarray:
+    """The set of diatonic-interval 6-grams of a melody, each as one integer: uint32, ascending, shape (grams,).
+
+    Args:
+        melody: staff positions; below seven there is no gram.
+    """
+    steps: np.ndarray = np.diff(np.asarray(melody, dtype=np.int64))
     if len(steps) < NGRAM:
-        return frozenset()
+        return np.empty(0, dtype=np.uint32)
     digits = np.clip(steps, -_LARGEST_INTERVAL, _LARGEST_INTERVAL) + _LARGEST_INTERVAL
     base = 2 * _LARGEST_INTERVAL + 1
     codes = np.lib.stride_tricks.sliding_window_view(digits, NGRAM) @ (base ** np.arange(NGRAM))
-    return frozenset(codes.tolist())
+    return np.unique(codes).astype(np.uint32)
 
 
-def find_families(fingerprints: Sequence[frozenset[int]], groups: Sequence[str], threshold: float) -> np.ndarray:
-    """Number of the family of each tune, int, shape (tunes,).
+def incidence(fingerprints: Sequence[np.ndarray]) -> csr_array:
+    """Which tune has which gram: ones, int16, shape (tunes, distinct grams); the rarest gram is column 0."""
+    starts = np.concatenate([[0], np.cumsum([len(grams) for grams in fingerprints])])
+    flat = np.concatenate([*fingerprints, np.empty(0, dtype=np.uint32)])
+    _, columns, counts = np.unique(flat, return_inverse=True, return_counts=True)
+    place = np.empty(len(counts), dtype=np.int32)
+    place[np.argsort(counts, kind="stable")] = np.arange(len(counts), dtype=np.int32)
+    ones = np.ones(len(flat), dtype=np.int16)
+    matrix = csr_array((ones, place[columns], starts), shape=(len(fingerprints), len(counts)))
+    matrix.sort_indices()
+    return matrix
+
+
+def jaccard(these: csr_array, those: csr_array) -> np.ndarray:
+    """The similarity of each row of `these` to the row of `those` beside it: float64, shape (rows,)."""
+    found = []
+    for start in range(0, these.shape[0], _PAIRS_AT_ONCE):
+        one, other = these[start : start + _PAIRS_AT_ONCE], those[start : start + _PAIRS_AT_ONCE]
+        shared = np.asarray(one.multiply(other).sum(axis=1)).ravel()
+        found.append(shared / np.maximum(np.diff(one.indptr) + np.diff(other.indptr) - shared, 1))
+    return np.concatenate(found) if found else np.empty(0)
+
+
+def reaches(similarity: np.ndarray, threshold: float) -> np.ndarray:
+    """Whether each similarity is at or above the threshold, whatever its last bit says."""
+    return similarity >= threshold - 1e-9
+
+
+def join(labels: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Families after the tunes in `left` were joined to those in `right`: int32, shape (tunes,)."""
+    edges = (np.ones(len(left), dtype=np.int8), (labels[left], labels[right]))
+    count = int(labels.max(initial=-1)) + 1
+    return connected_components(coo_array(edges, shape=(count, count)), directed=False)[1][labels]
+
+
+def find_families(grams: csr_array, groups: Sequence[str], threshold: float) -> np.ndarray:
+    """Number of the family of each tune: int, shape (tunes,).
 
     Args:
-        fingerprints: one per tune.
+        grams: the tunes' `incidence`.
         groups: tunes that share a non-empty group are one family, whatever their notes.
         threshold: Jaccard similarity from which two tunes are near-duplicates, in (0, 1].
     """
-    left, right = _similar_pairs(fingerprints, threshold)
-    first_of_group: dict[str, int] = {}
-    joined = [(first_of_group.setdefault(group, index), index) for index, group in enumerate(groups) if group]
-    rows = np.concatenate([left, np.array([a for a, _ in joined], dtype=np.int64)])
-    columns = np.concatenate([right, np.array([b for _, b in joined], dtype=np.int64)])
-    count = len(fingerprints)
-    graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(count, count))
-    return connected_components(graph, directed=False)[1]
+    first: dict[str, int] = {}
+    same = [(first.setdefault(group, index), index) for index, group in enumerate(groups) if group]
+    labels = np.arange(grams.shape[0], dtype=np.int32)
+    labels = join(labels, *np.array(same, dtype=np.int64).reshape(-1, 2).T)
+    rows = 3 if threshold >= 0.2 else 2
+    bands = math.ceil(math.log(_MISSED) / math.log1p(-(threshold**rows))) if threshold < 1 else 1
+    for batch in range(math.ceil(bands / _BANDS_AT_ONCE)):
+        left, right = _neighbours(_signatures(grams, rows * _BANDS_AT_ONCE, seed=batch), rows)
+        apart = labels[left] != labels[right]
+        left, right = left[apart], right[apart]
+        near = reaches(jaccard(grams[left], grams[right]), threshold)
+        labels = join(labels, left[near], right[near])
+    return labels
 
 
-def _similar_pairs(fingerprints: Sequence[frozenset[int]], threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Indices (left, right) of all pairs at or above the threshold, by the sparse product of the incidence matrix."""
-    sizes = np.array([len(grams) for grams in fingerprints], dtype=np.int64)
-    flat = np.fromiter((gram for grams in fingerprints for gram in grams), dtype=np.int64, count=int(sizes.sum()))
-    if not len(flat):
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    _, columns = np.unique(flat, return_inverse=True)
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    incidence = csr_array((np.ones(len(flat), dtype=np.int32), columns, starts))
-    transposed = incidence.T.tocsr()
-    lefts, rights = [], []
-    for start in range(0, len(sizes), _ROWS_AT_ONCE):
-        shared = (incidence[start : start + _ROWS_AT_ONCE] @ transposed).tocoo()
-        left, right = shared.row.astype(np.int64) + start, shared.col.astype(np.int64)
-        similar = shared.data >= threshold * (sizes[left] + sizes[right] - shared.data) - 1e-9
-        similar &= left < right
-        lefts.append(left[similar])
-        rights.append(right[similar])
-    return np.concatenate(lefts), np.concatenate(rights)
+def _signatures(grams: csr_array, length: int, seed: int) -> np.ndarray:
+    """MinHash signatures: uint64, shape (tunes, length)."""
+    tokens, starts = grams.indices.astype(np.uint64), grams.indptr.astype(np.uint64)
+    parts = []
+    for first in range(0, grams.shape[0], _ROWS_AT_ONCE):
+        ends = starts[first : first + _ROWS_AT_ONCE + 1]
+        matrix = RMinHash.digest_matrix_from_flat_token_hashes(
+            tokens[ends[0] : ends[-1]], ends - ends[0], num_perm=length, seed=seed
+        )
+        parts.append(np.array(matrix.to_rows(), dtype=np.uint64))
+    return np.concatenate(parts)
+
+
+def _neighbours(signatures: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of tunes that lie side by side in a bucket, that is, agree in all `rows` hashes of one band.
+
+    Only neighbours, for in a bucket of m tunes there are m² pairs, and those of a family are chained by neighbours.
+    Within a bucket the next band's first hash decides the order, which brings similar tunes together.
+    """
+    factors = np.random.default_rng(0).integers(2**63, size=rows, dtype=np.uint64) * 2 + 1
+    pairs = []
+    for start in range(0, signatures.shape[1], rows):
+        bucket = (signatures[:, start : start + rows] * factors).sum(axis=1, dtype=np.uint64) >> 24
+        following = signatures[:, (start + rows) % signatures.shape[1]] & 0xFFFFFF
+        order = np.argsort(bucket << 24 | following)
+        equal = np.flatnonzero(np.diff(bucket[order]) == 0)
+        pairs.append(np.sort([order[equal], order[equal + 1]], axis=0))
+    left, right = np.concatenate(pairs, axis=1)
+    distinct = np.unique(left * len(signatures) + right)
+    return np.divmod(distinct, len(signatures))

@@ -1,27 +1,78 @@
-"""Whole tune families into train, validation and test."""
+"""Whole tune families into train, validation and test, so that no near-duplicate crosses."""
 
 import hashlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
-SPLITS = ("train", "validation", "test")
+from hf_scaling.data.families import find_families, join, reaches
+from hf_scaling.data.leaks import THRESHOLDS, Pairs, crossing_pairs
+
+Key = tuple[int, str]
+"""A tune's place among all, whatever order they are read in: the rank of its source, the hash of its content."""
+
+
+class Split(NamedTuple):
+    """families: number of each tune's; splits: of each tune, as an index into `leaks.SPLITS`, int8; crossing: the
+    pairs across splits at or above the lowest threshold of the leak report.
+    """
+
+    families: np.ndarray
+    splits: np.ndarray
+    crossing: dict[tuple[int, int], Pairs]
+
+
+def split_by_family(
+    grams: csr_array,
+    groups: Sequence[str],
+    keys: Sequence[Key],
+    threshold: float,
+    validation_fraction: float,
+    test_fraction: float,
+    seed: int,
+) -> Split:
+    """Find the families and assign them; families that a near-duplicate across splits shows to be one are joined.
+
+    The result is the same as if every pair of tunes had been compared, whichever pairs `find_families` missed: a
+    family found in parts is assigned part by part, each part to where its first tune belongs, and parts joined go to
+    where the first of all belongs, as the whole family would have.
+    """
+    families = find_families(grams, groups, threshold)
+    while True:
+        splits = assign_splits(keys, families, validation_fraction, test_fraction, seed)
+        crossing = crossing_pairs(grams, splits, min(threshold, *THRESHOLDS))
+        left = np.concatenate([pairs.left[reaches(pairs.similarity, threshold)] for pairs in crossing.values()])
+        right = np.concatenate([pairs.right[reaches(pairs.similarity, threshold)] for pairs in crossing.values()])
+        if not len(left):
+            return Split(families, splits, crossing)
+        families = join(families, left, right)
 
 
 def assign_splits(
-    texts: Sequence[str], families: np.ndarray, validation_fraction: float, test_fraction: float, seed: int
+    keys: Sequence[Key], families: np.ndarray, validation_fraction: float, test_fraction: float, seed: int
 ) -> np.ndarray:
-    """The split of each tune, as an index into SPLITS, int8, shape (tunes,).
+    """The split of each tune, as an index into `leaks.SPLITS`: int8, shape (tunes,).
 
-    A family goes where a hash of the seed and of its first member (in the order of content hashes) says, so the
-    result does not depend on the order of the tunes, and a new source moves only the families that it joins.
+    A family goes where a hash of the seed and of its first member says. First is the member of the source that the
+    study names first, so that a source added behind the others moves no tune of theirs, unless it joins families.
     """
-    keys: dict[int, str] = {}
-    for text, family in zip(texts, families.tolist(), strict=True):
-        digest = hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
-        keys[family] = min(digest, keys.get(family, digest))
     chosen = {}
-    for family, key in keys.items():
-        draw = int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8]) / 2**64
-        chosen[family] = 2 if draw < test_fraction else 1 if draw < test_fraction + validation_fraction else 0
+    for family, (_, content) in first_members(keys, families).items():
+        place = draw(seed, content)
+        chosen[family] = 2 if place < test_fraction else 1 if place < test_fraction + validation_fraction else 0
     return np.array([chosen[family] for family in families.tolist()], dtype=np.int8)
+
+
+def first_members(keys: Sequence[Key], families: np.ndarray) -> dict[int, Key]:
+    """The lowest key of each family."""
+    first: dict[int, Key] = {}
+    for key, family in zip(keys, families.tolist(), strict=True):
+        first[family] = min(key, first.get(family, key))
+    return first
+
+
+def draw(seed: int, content: str) -> float:
+    """A number in [0, 1) that the seed and the content decide, evenly spread over contents."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{content}".encode()).digest()[:8]) / 2**64

@@ -7,18 +7,21 @@ once, the result is the same. On it stand
 - `split_tunes`, `header`, `melody` (`tune.py`): tune books, headers, the staff positions that fingerprints are made of;
 - `check` (`check.py`): parses, strict, playable, and diagnostics with the codes of `CODES`;
 - `repair` (`repair.py`): mend a tune, with a log;
+- `pitches` (`pitch.py`): the MIDI number of every note; `transpose` (`transpose.py`): a tune in another key;
 - `canonical_repeats` (`repeats.py`): every repeat as `|: ... :|`, for players that get anything else wrong.
 
 The standard followed is ABC 2.1 (https://abcnotation.com/wiki/abc:standard:v2.1), as folk tunes use it.
 """
 
-from hf_scaling.notation.check import CODES, Diagnostic, Verdict, check, read
+from hf_scaling.notation.check import CODES, Diagnostic, Verdict, check, judge, read
 from hf_scaling.notation.durations import WHOLE
 from hf_scaling.notation.fields import Key, Meter, parse_key, parse_meter, parse_unit
 from hf_scaling.notation.grammar import Bar, Field, Machine, Note, Rest
+from hf_scaling.notation.pitch import pitches
 from hf_scaling.notation.repair import Repair, Repaired, Unrepairable, repair
 from hf_scaling.notation.repeats import canonical_repeats
-from hf_scaling.notation.tune import Header, header, melody, split_tunes
+from hf_scaling.notation.transpose import transpose
+from hf_scaling.notation.tune import Header, header, melody, melody_of, split_tunes
 
 __all__ = [
     "CODES",
@@ -39,11 +42,15 @@ __all__ = [
     "canonical_repeats",
     "check",
     "header",
+    "judge",
     "melody",
+    "melody_of",
     "parse_key",
     "parse_meter",
     "parse_unit",
+    "pitches",
     "read",
     "repair",
     "split_tunes",
+    "transpose",
 ]

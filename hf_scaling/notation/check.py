@@ -76,7 +76,11 @@ class Verdict:
 
 def check(text: str) -> Verdict:
     """Check one tune. Any string is fine; nothing is raised; the time is linear in its length."""
-    machine = read(text)
+    return judge(read(text), text)
+
+
+def judge(machine: Machine, text: str) -> Verdict:
+    """What is to be said of `text`, which `machine` has read."""
     broken = {tier for problem in machine.problems for tier in CODES[problem.code][0]}
     return Verdict(
         parses="parses" not in broken,

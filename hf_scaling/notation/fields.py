@@ -31,6 +31,7 @@ _MODES = {
     "lyd": 1,
 }
 _ALTER = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
+_TONIC_SIGNS = {-1: "b", 0: "", 1: "#"}
 
 
 class Meter(NamedTuple):
@@ -56,6 +57,8 @@ class Meter(NamedTuple):
 
 
 FREE = Meter("none", None)
+SIGNS = {semitones: sign for sign, semitones in _ALTER.items()}
+"""How an accidental of so many semitones is written."""
 
 
 class Key(NamedTuple):
@@ -113,12 +116,11 @@ def parse_unit(value: str) -> Fraction | None:
 def parse_key(value: str) -> Key | None:
     """Read the value of a K: field; None if it is no key. Clefs and the like are accepted and left out."""
     text = strip_comment(value)
-    for bagpipe, fifths in ("HP", 0), ("Hp", 2):
-        if text.startswith(bagpipe) and not text[2:].strip():
-            return Key(bagpipe, "", fifths)
+    if text in ("HP", "Hp"):
+        return Key(text, "", 2)  # the pipes play F and C sharp, though only Hp draws them
     match = _KEY.fullmatch(text)
     tonic, mode, rest = match.groups() if match else ("", "", text.removeprefix("none"))
-    mode = "" if mode == "M" else mode.lower()[:3]
+    mode = mode.lower()[:3]  # even "GM" is G minor: capitals make no difference (ABC 2.1 §3.1.14)
     explicit = _explicit(rest)
     if explicit is None:
         return None
@@ -149,3 +151,68 @@ def key_prefix(value: str) -> tuple[str, bool]:
         return value, True
     match = _KEY_PREFIX.match(value)
     return (match[0], False) if match else ("", False)
+
+
+def key_set(value: str) -> Key | None:
+    """The key that a K: field sets; None for one that cannot be read, or that sets a clef only and leaves the key."""
+    key, text = parse_key(value), strip_comment(value)
+    if key and (key.tonic or key.explicit or not text or text.startswith("none")):
+        return key
+    return None
+
+
+def move_key(value: str, fifths: int) -> str:
+    """Move the value of a K: field `fifths` steps along the circle of fifths: `Dmix ^g` by 2 is `Emix ^a`.
+
+    `exp` keys stay `exp`, with every accidental of the moved signature. Without a tonic to move (`none`, an empty
+    field, accidentals only) and for the bagpipe keys, it becomes the major key with the moved signature. An
+    accidental that would need three sharps or flats is dropped. All else, and what sets no key, is left as it is.
+    """
+    key = key_set(value)
+    if key is None or not fifths:
+        return value
+    text = strip_comment(value)
+    at = value.find(text)
+    match = _KEY.fullmatch(text)
+    if match:
+        tonic = move_name(key.tonic, fifths)
+        mode, rest = text[match.end(1) : match.start(3)], match[3]
+    else:
+        tonic = move_name("C", key.fifths + fifths)
+        mode, rest = "", re.sub(r"^(?:none|HP|Hp)", "", text)
+    rest = re.sub(r"\S+", lambda word: _move_accidentals(word[0], fifths), rest)
+    if key.mode == "exp":
+        named = {letter for letter, _ in key.explicit}
+        moved = (_move_step(letter, 0, fifths) for letter in _CIRCLE if letter not in named)
+        rest += "".join(f" {SIGNS[alter]}{letter.lower()}" for letter, alter in moved if alter and alter in SIGNS)
+    if not mode and rest[:1].isalpha():  # "C#bass" must not become "Dbass", which is no key
+        rest = " " + rest
+    return value[:at] + tonic + mode + rest + value[at + len(text) :]
+
+
+def move_name(name: str, fifths: int) -> str:
+    """Move the name of a tonic or a chord's root, such as `F#`, along the circle of fifths, without double accidentals.
+
+    Where one would be needed, the name on the same key of a keyboard is taken.
+    """
+    place = _CIRCLE.index(name[0]) + 7 * name.count("#") - 7 * name.count("b") + fifths
+    while not -7 <= place < 14:
+        place -= 12 if place > 0 else -12
+    return _CIRCLE[place % 7] + _TONIC_SIGNS[place // 7]
+
+
+def _move_step(letter: str, alter: int, fifths: int) -> tuple[str, int]:
+    """Move a letter with its alteration along the circle of fifths."""
+    alter, place = divmod(_CIRCLE.index(letter) + 7 * alter + fifths, 7)
+    return _CIRCLE[place], alter
+
+
+def _move_accidentals(word: str, fifths: int) -> str:
+    """Move the global accidentals that a word behind a key is made of; another word stays."""
+
+    def moved(match: re.Match[str]) -> str:
+        letter, alter = _move_step(match[2].upper(), _ALTER[match[1]], fifths)
+        letter = letter if match[2].isupper() else letter.lower()
+        return SIGNS[alter] + letter + match[0][len(match[1]) + 1 :] if alter in SIGNS else ""
+
+    return word if _GLOBAL_ACCIDENTAL.sub("", word) else _GLOBAL_ACCIDENTAL.sub(moved, word)

@@ -100,6 +100,11 @@ def melody(text: str) -> list[int]:
     machine = Machine()
     machine.feed(text)
     machine.close()
+    return melody_of(machine)
+
+
+def melody_of(machine: Machine) -> list[int]:
+    """The `melody` of the tune that `machine` has read."""
     positions: list[int] = []
     tied: int | None = None
     for event in machine.events:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import NormalDist, fmean
 
 from hf_scaling.report import formats
+from hf_scaling.report.corpus import against_compressor
 from hf_scaling.report.reading import Record, Study
 
 _DEFAULT_LEVEL = 0.9
@@ -64,7 +65,8 @@ def finding(study: Study) -> list[tuple[str, str]]:
         if ladder
     ]
     compared = " ".join([*_matched(study), *_comparison(study)])
-    return [*parts, ("Compared.", compared)] if compared else parts
+    last = (("Compared.", compared), ("Against a compressor.", against_compressor(study)))
+    return [*parts, *((lead, text) for lead, text in last if text)]
 
 
 def _fall(ladder: list[Rung], level: float) -> str:

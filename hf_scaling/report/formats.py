@@ -27,12 +27,17 @@ def convention(name: str) -> str:
     return _CONVENTIONS.get(name, name)
 
 
-def _finite(value: Any) -> float | None:
+def finite(value: Any) -> float | None:
+    """The number, or None for None.
+
+    Raises:
+        UserError: something else, an infinity or not a number.
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
         raise UserError(f"report: got {value!r} in the study folder where a number is expected")
-    return value
+    return float(value)
 
 
 def _signed(text: str) -> str:
@@ -41,13 +46,13 @@ def _signed(text: str) -> str:
 
 def fixed(value: Any, digits: int = 3) -> str:
     """1.2346 as 1.235."""
-    number = _finite(value)
+    number = finite(value)
     return DASH if number is None else _signed(f"{number:z.{digits}f}")  # z: no minus on a zero
 
 
 def plus_minus(value: Any, error: Any, digits: int = 3) -> str:
     """1.2346 and 0.0118 as 1.235 ± 0.012; an error that would round to 0 is shown as a bound."""
-    number = _finite(error)
+    number = finite(error)
     if number is None or value is None:
         return fixed(value, digits)
     least = 10.0**-digits
@@ -57,13 +62,13 @@ def plus_minus(value: Any, error: Any, digits: int = 3) -> str:
 
 def count(value: Any) -> str:
     """12345 as 12,345."""
-    number = _finite(value)
+    number = finite(value)
     return DASH if number is None else _signed(f"{number:,.0f}")
 
 
 def short(value: Any) -> str:
     """1038000 as 1.04M: three significant digits."""
-    number = _finite(value)
+    number = finite(value)
     if number is None:
         return DASH
     rounded = float(f"{number:.3g}")  # first, so that 999,999 becomes 1.00M and not 1000k
@@ -76,7 +81,7 @@ def short(value: Any) -> str:
 
 def power_of_ten(value: Any, digits: int = 2) -> str:
     """3.2e12 as 3.2 × 10¹²; what reads well without a power stays plain."""
-    number = _finite(value)
+    number = finite(value)
     if number is None:
         return DASH
     if number == 0 or 1e-3 <= abs(number) < 1e4:
@@ -87,7 +92,7 @@ def power_of_ten(value: Any, digits: int = 2) -> str:
 
 def duration(seconds: Any) -> str:
     """75 as 1 min 15 s."""
-    number = _finite(seconds)
+    number = finite(seconds)
     if number is None:
         return DASH
     if number < 9.95:
@@ -101,7 +106,7 @@ def duration(seconds: Any) -> str:
 
 def memory(size: Any) -> str:
     """536870912 as 512 MiB."""
-    number = _finite(size)
+    number = finite(size)
     if number is None:
         return DASH
     for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
@@ -112,7 +117,7 @@ def memory(size: Any) -> str:
 
 def percent(share: Any, digits: int = 0) -> str:
     """0.213 as 21 %."""
-    number = _finite(share)
+    number = finite(share)
     return DASH if number is None else f"{100 * number:.{digits}f}{NBSP}%"
 
 
@@ -133,6 +138,11 @@ def plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(plain(item) for item in value) or "none"
     return str(value)
+
+
+def yes_or_no(value: Any) -> str:
+    """A permission in a word."""
+    return DASH if value is None else "yes" if value else "no"
 
 
 def listed(words: Sequence[str]) -> str:

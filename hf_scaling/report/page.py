@@ -9,15 +9,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, Und
 
 from hf_scaling.records import UserError, write_text
 from hf_scaling.report import formats
+from hf_scaling.report.corpus import against_compressor, baseline_rows, leak_rows
 from hf_scaling.report.finding import comparison_sentence, finding
 from hf_scaling.report.limits import limits
 from hf_scaling.report.reading import Record, Study, read_study
 
 _FILTERS = (
     *("family", "convention", "fixed", "plus_minus", "count", "short", "power_of_ten"),
-    *("duration", "memory", "percent", "interval", "plain", "listed"),
+    *("duration", "memory", "percent", "interval", "plain", "yes_or_no", "listed"),
 )
 _ELSEWHERE = ("config_hash", "output_dir")  # shown above the table; a path of one machine, not a choice of the study
+_FIGURES = ("figures/scaling", "figures/training_curves", "dataset/corpus")
 _MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".mid": "audio/midi"}
 
 
@@ -65,12 +67,14 @@ def _content(study: Study) -> dict[str, Any]:
         "comparisons": [
             (name, comparison_sentence(found)) for name, found in ((study.fits or {}).get("comparison") or {}).items()
         ],
-        "figures": {name: _figure(study, name) for name in ("scaling", "training_curves")},
+        "figures": {Path(stem).name: _figure(study, stem) for stem in _FIGURES},
         "scaling_alt": _scaling_alt(fits),
         "groups": [(name, [run for run in study.runs if run["family"] == name]) for name in study.families],
         "tokens": sorted({run["n_tokens"] for run in study.finished}),
         "base_run": _base_run(study),
-        "leaks": _leak_rows(study.leaks) if study.leaks else [],
+        "leaks": leak_rows(study.leaks) if study.leaks else [],
+        "baselines": baseline_rows(study),
+        "verdict_on_baselines": against_compressor(study),
         "music": _music_summary(study.samples),
         "cards": [_card(study.folder / "samples", sample) for sample in study.samples],
         "provenance": _provenance(study),
@@ -86,8 +90,8 @@ def _data_uri(path: Path) -> str | None:
     return f"data:{_MEDIA_TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
 
 
-def _figure(study: Study, name: str) -> str | None:
-    return _data_uri(study.folder / f"figures/{name}.svg") or _data_uri(study.folder / f"figures/{name}.png")
+def _figure(study: Study, stem: str) -> str | None:
+    return _data_uri(study.folder / f"{stem}.svg") or _data_uri(study.folder / f"{stem}.png")
 
 
 def _facts(study: Study) -> list[tuple[str, str]]:
@@ -137,17 +141,6 @@ def _base_run(study: Study) -> Record | None:
     """The ledger row of the run that the best model continues."""
     source = (study.best or {}).get("from_run_id")
     return next((run for run in study.finished if run["run_id"] == source), None)
-
-
-def _leak_rows(leaks: Record) -> list[Record]:
-    """One row a pair of splits: tunes, and twins at each threshold; the random split stands last."""
-    names = {
-        "validation_in_train": "validation in train",
-        "test_in_train": "test in train",
-        "test_in_validation": "test in validation",
-        "random_split_test_in_train": "a random split’s test in train",
-    }
-    return [{"name": label, "random": "random" in key, **leaks[key]} for key, label in names.items() if key in leaks]
 
 
 def _music_summary(samples: list[Record]) -> Record:

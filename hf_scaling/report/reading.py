@@ -40,6 +40,9 @@ _VERDICT = {"parses": bool, "strict": bool, "playable": bool}
 _SPLIT = {"tunes": int, "tune_families": int, "characters": int}
 _LEAKS = {"split_threshold": _NUMBER, "thresholds": list}
 _TWINS = {"tunes": int, "twins": dict}
+_BASELINES = {"convention": str, "train_characters": int, "models": list}
+_BASELINE = {"name": str, "adaptive": bool, "validation": _NUMBER, "test": _NUMBER}
+_LICENCE = {"source": str, "identifier": str, "notice": str, "commercial_use": bool, "redistributable": bool}
 _COMPARISON = {"families": list, "difference": _NUMBER, "interval": list, "level": _NUMBER, "verdict": str}
 
 
@@ -47,6 +50,7 @@ _COMPARISON = {"families": list, "difference": _NUMBER, "interval": list, "level
 class Study:
     """One study folder.
 
+    `licences` have a source and its notice; those of an earlier version have no more.
     `attempts` counts the failed ledger rows of each run that has finished since; `seconds` is the wall time of stages.
     """
 
@@ -60,7 +64,8 @@ class Study:
     best: Record | None
     statistics: Record | None
     leaks: Record | None
-    licences: list[str]
+    baselines: Record | None
+    licences: list[Record]
     samples: list[Record]
     seconds: Record
 
@@ -92,6 +97,7 @@ def read_study(folder: Path) -> Study:
     resolved = config.pop("resolved", None) or {}
     rows, notes = read_ledger(folder / "runs.jsonl")
     runs, attempts = _one_row_a_run(rows)
+    statistics = _statistics(folder / "dataset/statistics.json")
     return Study(
         folder=folder,
         config=config,
@@ -101,9 +107,10 @@ def read_study(folder: Path) -> Study:
         notes=[note.removeprefix(f"{folder}/") for note in notes],
         fits=_fits(folder / "fits.json"),
         best=_object(folder / "best.json", _BEST),
-        statistics=_statistics(folder / "dataset/statistics.json"),
+        statistics=statistics,
         leaks=_leaks(folder / "dataset/leak_report.json"),
-        licences=_licences(folder / "dataset/README.md"),
+        baselines=_baselines(folder / "dataset/baselines.json"),
+        licences=(statistics or {}).get("licences") or _notices(folder / "dataset/README.md"),
         samples=_samples(folder / "samples/samples.jsonl"),
         seconds=_stage_seconds(folder / "stages.json", runs),
     )
@@ -167,6 +174,11 @@ def _statistics(path: Path) -> Record | None:
     if statistics is not None:
         for split in statistics["splits"].values():
             _check(path, split, _SPLIT)
+            _check(path, {"transposed_copies": 0} | split, {"transposed_copies": int})
+        _check(path, statistics["rejected"], dict.fromkeys(statistics["rejected"], int))
+        _check(path, {"sources": {}, "licences": []} | statistics, {"sources": dict, "licences": list})
+        for licence in statistics.get("licences", []):
+            _check(path, licence, _LICENCE)
     return statistics
 
 
@@ -176,6 +188,14 @@ def _leaks(path: Path) -> Record | None:
         for pair in (value for name, value in leaks.items() if "_in_" in name):
             _check(path, pair, _TWINS)
     return leaks
+
+
+def _baselines(path: Path) -> Record | None:
+    baselines = _object(path, _BASELINES)
+    if baselines is not None:
+        for model in baselines["models"]:
+            _check(path, model, _BASELINE)
+    return baselines
 
 
 def _stage_seconds(path: Path, runs: list[Record]) -> Record:
@@ -197,9 +217,10 @@ def _samples(path: Path) -> list[Record]:
     return samples
 
 
-def _licences(card: Path) -> list[str]:
-    """The notices of the data card: the items under its heading `Licences`."""
+def _notices(card: Path) -> list[Record]:
+    """What the data card says under its heading `Licences`, a source an item."""
     if not card.exists():
         return []
     _, _, section = card.read_text(encoding="utf-8", errors="replace").partition("\n## Licences\n")
-    return [line[2:].replace("`", "") for line in section.partition("\n## ")[0].splitlines() if line.startswith("- ")]
+    items = [line[2:].replace("`", "") for line in section.partition("\n## ")[0].splitlines() if line.startswith("- ")]
+    return [{"source": source, "notice": notice} for source, _, notice in (item.partition(": ") for item in items)]

@@ -29,7 +29,7 @@ def best_spec(config: StudyConfig, runs: list[RunSpec], rows: list[dict[str, Any
     spec = next(spec for spec in runs if spec.run_id == winner["run_id"])
     per_pass = best_pass(config, len(read_stream(tokens, "train")))
     return replace(
-        spec, parent=spec.run_id, n_tokens=config.best_epochs * per_pass, unique_tokens=per_pass, seed=spec.seed + 1
+        spec, parent=spec.run_id, n_tokens=config.best_epochs * per_pass, pool_tokens=per_pass, seed=spec.seed + 1
     )
 
 
@@ -41,7 +41,9 @@ def _openings(record: Path, run_id: str) -> int:
     return int(earlier.get("test_openings", 1)) + (earlier["run_id"] != run_id)
 
 
-def train_best(config: StudyConfig, spec: RunSpec, study: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+def train_best(
+    config: StudyConfig, spec: RunSpec, study: Path, tokenizer: PreTrainedTokenizerBase, unique_tokens: int
+) -> None:
     """Train the best model on, open the test split, and write `best.json`.
 
     Its row stands there and not in the ledger: it saw more tokens than the runs that the law is fitted to.
@@ -50,7 +52,7 @@ def train_best(config: StudyConfig, spec: RunSpec, study: Path, tokenizer: PreTr
         UserError: training failed.
     """
     tokens, folder = study / "tokens", study / "runs" / f"best-{spec.run_id}"
-    row = describe(spec, config.name, len(read_stream(tokens, "train")))
+    row = describe(spec, config.name, unique_tokens)
     start_from = study / "runs" / spec.parent / "model"
     with run_bar(f"best-{spec.run_id}", spec.updates) as advance:
         try:

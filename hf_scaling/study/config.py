@@ -1,17 +1,25 @@
 """StudyConfig: every choice of a study, and what each may be."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from hf_scaling.data.dataset import DataOptions, check_sources
-from hf_scaling.data.sources import SourceOptions
+from hf_scaling.data.augment import MOST_SEMITONES
+from hf_scaling.data.clean import OPTIONAL_FIELDS, TIERS, CleanOptions
+from hf_scaling.data.corpus import parse_sources
+from hf_scaling.data.dataset import DataOptions
+from hf_scaling.data.sources import SOURCES, SourceOptions
 from hf_scaling.models import FAMILIES, Size, parse_ladder
 from hf_scaling.records import UserError, content_hash
 from hf_scaling.training.precision import PRECISIONS
 
 # what changes where a study lies or how it is carried out, but none of its numbers
 NOT_HASHED = ("output_dir",)
+
+
+def no_doubles(values: list[Any]) -> bool:
+    """Whether each value stands once."""
+    return len(set(values)) == len(values)
 
 
 def _help(text: str, default: Any) -> Any:
@@ -32,12 +40,23 @@ class StudyConfig:
     output_dir: str | None = _help("the study folder; outputs/<name> if left out", None)
     seed: int = _help("of splits, initial weights, order of blocks and samples", 0)
     # the corpus
-    sources: list[str] = _help("where tunes come from", ["music21"])
+    sources: list[str] = _help(f"where tunes come from, NAME or NAME=WEIGHT, of {', '.join(SOURCES)}", ["music21"])
     collections: list[str] = _help("of the source music21; all five if left out", [])
     accept_licence: str | None = _help("identifier of a licence that you have read and accept", None)
-    the_session_dir: str | None = _help("a checkout of adactio/TheSession-data", None)
+    the_session_path: str | None = _help("adactio/TheSession-data as folder, zip or file; downloaded if left out", None)
+    the_session_revision: str | None = _help("its commit; the last one under ODbL if left out", None)
+    abc_files: str | None = _help("of the source abc_files: a file, folder, zip or pattern of ABC tune books", None)
+    midi_files: str | None = _help("of the source midi_files: a folder of MIDI files", None)
+    files_licence: str | None = _help("identifier of the licence of your own files, as cc-by-4.0", None)
+    hub_dataset: str | None = _help("of the source hub: a data set; sander-wood/irishman if left out", None)
+    hub_revision: str | None = _help("its commit, tag or branch", None)
+    hub_split: str = _help("its split", "train")
+    hub_column: str | None = _help("its column of ABC text, where it cannot be told", None)
     min_chars: int = _help("shorter tunes are left out", 64)
     max_chars: int = _help("longer tunes are left out", 2000)
+    notation: str = _help(f"what the checker must say of a tune: {' or '.join(TIERS)}", "parses")
+    keep_fields: list[str] = _help(f"header fields that stay beside X T R M L K, of {' '.join(OPTIONAL_FIELDS)}", [])
+    transpositions: list[int] = _help("semitones of further copies of the training split, as -2 3", [])
     validation_fraction: float = _help("share of tunes for validation", 0.01)
     test_fraction: float = _help("share of tunes for the test, opened once, for the best model", 0.01)
     family_threshold: float = _help("Jaccard similarity from which two tunes are one tune family", 0.3)
@@ -69,7 +88,7 @@ class StudyConfig:
     level: float = _help("of the fits' intervals", 0.9)
 
     def __post_init__(self) -> None:
-        check_sources(self.sources)
+        parse_sources(self.sources)
         try:
             names = [size.name for size in self.sizes]
         except ValueError as error:
@@ -83,8 +102,16 @@ class StudyConfig:
         for family in self.families:
             self._need(family in FAMILIES, "families", f"some of {', '.join(FAMILIES)}")
         self._need(bool(self.families), "families", f"some of {', '.join(FAMILIES)}")
-        self._need(len(set(self.families)) == len(self.families), "families", "each once")
+        self._need(no_doubles(self.families), "families", "each once")
         self._need(set(self.best_sizes) <= set(names), "best_sizes", f"some of {', '.join(names)}")
+        self._need(self.notation in TIERS, "notation", f"one of {', '.join(TIERS)}")
+        self._need(set(self.keep_fields) <= set(OPTIONAL_FIELDS), "keep_fields", f"some of {' '.join(OPTIONAL_FIELDS)}")
+        far = max(map(abs, self.transpositions), default=1)
+        self._need(
+            0 not in self.transpositions and far <= MOST_SEMITONES and no_doubles(self.transpositions),
+            "transpositions",
+            f"numbers from -{MOST_SEMITONES} to {MOST_SEMITONES} other than 0, each once",
+        )
         self._need(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
         for name in ("batch_size", "gradient_accumulation_steps", "best_epochs", "min_chars"):
             self._need(getattr(self, name) >= 1, name, "at least 1")
@@ -142,13 +169,22 @@ class StudyConfig:
         """How models of this study are sampled from."""
         return {"temperature": self.temperature, "top_p": self.top_p}
 
+    @property
+    def source_weights(self) -> dict[str, float]:
+        """The sources and how often a tune of each stands in an epoch."""
+        return parse_sources(self.sources)
+
+    def source_options(self) -> SourceOptions:
+        """The part that the sources are told."""
+        return SourceOptions(**{f.name: getattr(self, f.name) for f in fields(SourceOptions)})
+
     def data_options(self) -> DataOptions:
         """The part that defines the data set."""
         return DataOptions(
             sources=tuple(self.sources),
-            source_options=SourceOptions(self.collections, self.accept_licence, self.the_session_dir),
-            min_chars=self.min_chars,
-            max_chars=self.max_chars,
+            source_options=self.source_options(),
+            clean_options=CleanOptions(self.min_chars, self.max_chars, self.notation, tuple(self.keep_fields)),
+            transpositions=tuple(self.transpositions),
             validation_fraction=self.validation_fraction,
             test_fraction=self.test_fraction,
             family_threshold=self.family_threshold,

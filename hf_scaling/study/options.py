@@ -25,7 +25,7 @@ def _convert(name: str, value: Any, kind: Any) -> Any:
     if typing.get_origin(kind) is list:
         if not isinstance(value, list):
             raise UserError(f"{name}: got {value!r}, expected a list")
-        return [_convert(name, part, str) for part in value]
+        return [_convert(name, part, typing.get_args(kind)[0]) for part in value]
     if kind is bool:
         if str(value).lower() in ("true", "false"):
             return str(value).lower() == "true"

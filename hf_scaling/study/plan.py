@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from hf_scaling.data.splits import SPLITS
+from hf_scaling.data.leaks import SPLITS
 from hf_scaling.models import Vocabulary, build_model, count_parameters
 from hf_scaling.records import UserError
 from hf_scaling.study.config import StudyConfig

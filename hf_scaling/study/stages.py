@@ -6,8 +6,11 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from hf_scaling.data import build_dataset, corpus_versions, load_splits
-from hf_scaling.data.splits import SPLITS
+from hf_scaling.data.baselines import baselines
+from hf_scaling.data.corpus import corpus_identity
+from hf_scaling.data.dataset import build_dataset, epoch_texts, load_splits, unique_texts
+from hf_scaling.data.leaks import SPLITS
+from hf_scaling.data.pictures import draw_corpus
 from hf_scaling.records import UserError, append_row, atomic_dir, finished_rows, read_json, read_ledger, write_json
 from hf_scaling.report import write_report
 from hf_scaling.study.best import best_spec, train_best
@@ -21,18 +24,21 @@ from hf_scaling.study.progress import StudyProgress
 from hf_scaling.study.samples import STUDY_PROMPTS, write_samples
 from hf_scaling.study.summary import describe_plan
 from hf_scaling.tokenization import CorpusEncoder, build_tokenizer, load_tokenizer
-from hf_scaling.training.blocks import read_stream, write_streams
+from hf_scaling.training.blocks import write_streams
 from hf_scaling.training.run import describe, discard_checkpoints, load_model, now, train_run
 from hf_scaling.training.spec import RunSpec
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What every run of a study needs: `key` stands for the data set, the tokenizer and the token streams."""
+    """What every run of a study needs: `key` stands for the data set, `unique_tokens` are the training split's
+    without its copies.
+    """
 
     key: str
     tokenizer: PreTrainedTokenizerBase
     tokens: Path
+    unique_tokens: int
 
 
 def prepare(folder: StudyFolder) -> Prepared:
@@ -48,11 +54,12 @@ def prepare(folder: StudyFolder) -> Prepared:
             # the alphabet is the training split's: a character that only the test has must stay unknown
             build_tokenizer(texts("train"), config.context_length).save_pretrained(temporary)
 
+    identity = _identity(config, dataset)
     data_key = folder.stage(
         "dataset",
-        [config.hashed_data(), corpus_versions(config.sources)],
+        [config.hashed_data(), identity],
         ["dataset"],
-        lambda: build_dataset(config.data_options(), dataset),
+        lambda: build_dataset(config.data_options(), dataset, identity),
     )
     tokenizer_key = folder.stage(
         "tokenizer",
@@ -60,15 +67,45 @@ def prepare(folder: StudyFolder) -> Prepared:
         ["tokenizer"],
         write_tokenizer,
     )
-    tokens_key = folder.stage(
+    folder.stage(
         "tokens",
         tokenizer_key,
         ["tokens"],
         lambda: write_streams(
-            {split: texts(split) for split in SPLITS}, CorpusEncoder(load_tokenizer(tokenizer)), tokens
+            {split: epoch_texts(load_splits(dataset)[split]) for split in SPLITS},
+            CorpusEncoder(load_tokenizer(tokenizer)),
+            tokens,
         ),
     )
-    return Prepared(tokens_key, load_tokenizer(tokenizer), tokens)
+
+    unique_tokens = read_json(dataset / "statistics.json")["splits"]["train"]["unique_tokens"]
+    return Prepared(data_key, load_tokenizer(tokenizer), tokens, unique_tokens)
+
+
+def survey(folder: StudyFolder, prepared: Prepared) -> None:
+    """What a reader wants beside the data: its picture, and what compressors make of the same tunes."""
+    dataset = folder.path / "dataset"
+
+    def write_baselines() -> None:
+        splits = load_splits(dataset)
+        held_out = {split: splits[split]["text"][:] for split in SPLITS[1:]}
+        write_json(dataset / "baselines.json", baselines(unique_texts(splits["train"]), held_out))
+
+    folder.stage(
+        "corpus picture",
+        prepared.key,
+        ["dataset/corpus.png", "dataset/corpus.svg"],
+        lambda: draw_corpus(read_json(dataset / "statistics.json"), dataset / "corpus"),
+    )
+    folder.stage("baselines", prepared.key, ["dataset/baselines.json"], write_baselines)
+
+
+def _identity(config: StudyConfig, dataset: Path) -> dict[str, str | None]:
+    """What the sources hold; of one that is not on this machine, what it held where the data set was built."""
+    now = corpus_identity(config.source_weights, config.source_options())
+    record = dataset / "statistics.json"
+    then = read_json(record).get("identity", {}) if record.exists() else {}
+    return {name: found or then.get(name) for name, found in now.items()}
 
 
 def plan(folder: StudyFolder, prepared: Prepared) -> Plan:
@@ -90,7 +127,7 @@ def train(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], progress
         if spec.run_id in finished:
             discard_checkpoints(run_folder)  # an interruption may have come between the row and this
             continue
-        row = describe(spec, config.name, len(read_stream(prepared.tokens, "train")))
+        row = describe(spec, config.name, prepared.unique_tokens)
         started_at = now()
         with progress.run(spec.run_id, spec.updates) as advance:
             try:
@@ -152,7 +189,7 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
         "best",
         [spec.run_id],
         ["best.json", f"runs/best-{spec.run_id}/model"],
-        lambda: train_best(config, spec, path, prepared.tokenizer),
+        lambda: train_best(config, spec, path, prepared.tokenizer, prepared.unique_tokens),
     )
     discard_checkpoints(path / "runs" / f"best-{spec.run_id}")
 
@@ -162,7 +199,8 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
 
     samples_key = folder.stage("samples", [best_key, config.sampling, config.seed], ["samples"], sample)
     failures = [[row["run_id"], row["error"]] for row in read_ledger(ledger)[0] if row["status"] == "failed"]
-    folder.stage("report", [figures_key, best_key, samples_key, failures], ["report.html"], lambda: write_report(path))
+    inputs = [prepared.key, figures_key, best_key, samples_key, failures]
+    folder.stage("report", inputs, ["report.html"], lambda: write_report(path))
 
 
 def run_study(config: StudyConfig, overwrite: bool = False) -> Path:
@@ -173,6 +211,7 @@ def run_study(config: StudyConfig, overwrite: bool = False) -> Path:
     """
     folder = StudyFolder(config, overwrite)
     prepared = prepare(folder)
+    survey(folder, prepared)
     made = plan(folder, prepared)
     rows = train_all(folder, prepared, made)
     conclude(folder, prepared, made.runs, rows)

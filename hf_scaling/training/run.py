@@ -117,8 +117,12 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def describe(spec: RunSpec, study: str, train_tokens: int) -> dict[str, Any]:
-    """The part of a ledger row that is known before the run begins; `train_tokens` is the training split's length."""
+def describe(spec: RunSpec, study: str, unique_tokens: int) -> dict[str, Any]:
+    """The part of a ledger row that is known before the run begins.
+
+    unique_tokens: of the training split, where neither repeated nor transposed copies count; a run that is shorter
+    than that, or than its pool, has seen no more of them than its own tokens.
+    """
     config = spec.model_config()
     with torch.device("meta"):
         counts = count_parameters(build_model(config, spec.seed))
@@ -132,7 +136,7 @@ def describe(spec: RunSpec, study: str, train_tokens: int) -> dict[str, Any]:
         "n_params": counts.total,
         "n_params_non_embedding": counts.non_embedding,
         "n_tokens": n_tokens,
-        "n_unique_tokens": min(n_tokens, spec.unique_tokens or train_tokens),
+        "n_unique_tokens": min(n_tokens, spec.pool_tokens or n_tokens, unique_tokens),
         "flops": flops * n_tokens,
         "flops_causal": flops_causal * n_tokens,
         "learning_rate": spec.learning_rate,
@@ -218,7 +222,7 @@ def train_run(
     write_json(folder / "config.json", asdict(spec))
     stream = read_stream(tokens, "train")
     blocks = TokenBlocks(
-        stream[: spec.unique_tokens or len(stream)],
+        stream[: spec.pool_tokens or len(stream)],
         spec.context_length,
         spec.updates * spec.batch_size * spec.gradient_accumulation_steps,
         spec.seed,

@@ -17,7 +17,7 @@ class RunSpec:
         batch_size: sequences a micro-batch.
         warmup_fraction, decay_fraction: shares of the updates with rising and falling learning rate.
         data_hash: of the token streams.
-        unique_tokens: how much of the training split is seen, from its beginning; all of it if 0.
+        pool_tokens: how much of the training split is seen, from its beginning; all of it if 0.
         parent: run id whose final weights this run starts from; empty for a fresh start.
     """
 
@@ -38,7 +38,7 @@ class RunSpec:
     compile: bool
     seed: int
     data_hash: str
-    unique_tokens: int = 0
+    pool_tokens: int = 0
     parent: str = ""
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hf_scaling.data.clean import CleanTune, Reject, clean
+from hf_scaling.data.clean import FIELDS, OPTIONAL_FIELDS, REASONS, CleanOptions, CleanTune, Reject, clean
 from hf_scaling.data.sources import SOURCES, SourceOptions
 from hf_scaling.notation import check
 
@@ -32,18 +32,24 @@ def tune(body="CDEF|\n", header="X:1\nT:A\nM:4/4\nL:1/8\nK:C\n"):
     return header + body
 
 
-def cleaned(raw):
-    result = clean(raw, 1, 10**6)
+ANY = CleanOptions(1, 10**6)
+
+
+def cleaned(raw, options=ANY):
+    result = clean(raw, options)
     assert isinstance(result, CleanTune), result
     return result
 
 
-def assert_clean(result):
+def assert_clean(result, options=ANY):
     """What must hold of every clean tune, whatever it was made of."""
     text = result.text
-    head = r"X:1\n(T:[^\n]+\n)?(R:[^\n]+\n)?M:[^\n]+\nL:\d+(/\d+)?\nK:[^\n]+\n"
+    always = {"X": "", "M": "", "L": "", "K": "", "T": "?", "R": "?"}
+    often = always | dict.fromkeys(options.keep_fields, "*")
+    head = "".join(rf"({letter}:[^\n]+\n){often[letter]}" for letter in FIELDS if letter in often)
     assert re.match(head, text), text
     assert text == re.match(head, text)[0] + result.body
+    assert text.startswith("X:1\n")
     assert text.endswith("\n")
     for line in text.splitlines():
         assert line == line.strip() != ""
@@ -57,36 +63,43 @@ def assert_clean(result):
     fields = dict(line.split(":", 1) for line in text[: -len(result.body)].splitlines())
     expected = (result.title, result.rhythm, result.meter, result.key)
     assert tuple(fields.get(letter, "") for letter in "TRMK") == expected
-    assert clean(text, 1, 10**6) == result
+    again = clean(text, options)
+    assert again == result
+    assert again.grams.tolist() == result.grams.tolist()
 
 
 def test_most_real_tunes_come_through():
-    results = [clean(text, 64, 2000) for text in REAL]
+    results = [clean(text, CleanOptions(64, 2000)) for text in REAL]
     assert sum(isinstance(result, CleanTune) for result in results) > 0.9 * len(REAL)
 
 
 @settings(max_examples=100)
-@given(st.sampled_from(REAL), st.lists(st.tuples(st.floats(0, 1), st.sampled_from(SNIPPETS)), max_size=5))
-@example(tune("CD EF|\\\\\n"), [])
-@example(tune("CDEF|\n w:la la\nCDEF|\n"), [])
-@example(tune("CDEF|\n`w:la la\nCDEF|\n"), [])
-@example(tune("\\\n w:la\nCDEF|\n"), [])
-@example(tune("CDEF|\n V:1\nCDEF|\n"), [])
-@example(tune("CDEF| \\ \\\n"), [])
-def test_a_tune_however_damaged_is_rejected_or_clean_for_good(text, damage):
+@given(
+    st.sampled_from(REAL),
+    st.lists(st.tuples(st.floats(0, 1), st.sampled_from(SNIPPETS)), max_size=5),
+    st.sets(st.sampled_from(OPTIONAL_FIELDS)).map(sorted).map(tuple),
+)
+@example(tune("CD EF|\\\\\n"), [], ())
+@example(tune("CDEF|\n w:la la\nCDEF|\n"), [], ())
+@example(tune("CDEF|\n`w:la la\nCDEF|\n"), [], ())
+@example(tune("\\\n w:la\nCDEF|\n"), [], ())
+@example(tune("CDEF|\n V:1\nCDEF|\n"), [], ())
+@example(tune("CDEF| \\ \\\n"), [], ())
+def test_a_tune_however_damaged_is_rejected_or_clean_for_good(text, damage, keep_fields):
     for place, snippet in damage:
         at = round(place * len(text))
         text = text[:at] + snippet + text[at:]
-    result = clean(text, 1, 10**6)
+    options = CleanOptions(1, 10**6, keep_fields=keep_fields)
+    result = clean(text, options)
     if isinstance(result, CleanTune):
-        assert_clean(result)
+        assert_clean(result, options)
 
 
 @settings(max_examples=60)
 @given(st.text(st.sampled_from("XTMLKVw:\n\r \\%`|[]\"'^_=ABCdefg123/4(){}<>-+!~ \xa0é"), max_size=60))
 def test_any_text_is_rejected_or_clean_for_good(text):
     for raw in (text, tune(text)):
-        result = clean(raw, 1, 10**6)
+        result = clean(raw, ANY)
         if isinstance(result, CleanTune):
             assert_clean(result)
 
@@ -97,7 +110,8 @@ def test_fields_come_in_one_order_and_of_several_titles_the_first_stays():
         "Z:me@example.org\nK:Edor\nABc|\n"
     )
     assert cleaned(raw).text == "X:1\nT:The First\nR:slip jig\nM:9/8\nL:1/4\nK:Edor\nABc|\n"
-    assert cleaned(raw) == CleanTune(cleaned(raw).text, "The First", "slip jig", "9/8", "Edor")
+    made = cleaned(raw)
+    assert (made.title, made.rhythm, made.meter, made.key) == ("The First", "slip jig", "9/8", "Edor")
     assert cleaned(raw).body == "ABc|\n"
 
 
@@ -157,17 +171,55 @@ def test_a_percent_sign_that_is_escaped_is_no_comment():
     ],
 )
 def test_each_reason_to_reject(raw, reason):
-    assert clean(raw, 30, 150) == Reject(reason)
+    result = clean(raw, CleanOptions(30, 150))
+    assert isinstance(result, Reject)
+    assert result.reason == reason
+    assert reason in REASONS
 
 
 def test_the_bounds_are_on_characters_of_the_result_and_belong_to_it():
     raw = "X:1\nN:a long note that goes\nT:Ó\nM:4/4\nL:1/8\nK:C\nCDEF|\n"
     n = len("X:1\nT:Ó\nM:4/4\nL:1/8\nK:C\nCDEF|\n")
-    assert isinstance(clean(raw, n, n), CleanTune)
-    assert clean(raw, n + 1, n + 1) == Reject("too short")
-    assert clean(raw, 1, n - 1) == Reject("too long")
+    assert isinstance(clean(raw, CleanOptions(n, n)), CleanTune)
+    assert clean(raw, CleanOptions(n + 1, n + 1)) == Reject("too short", f"{n} characters")
+    assert clean(raw, CleanOptions(1, n - 1)) == Reject("too long", f"{n} characters")
 
 
 def test_a_note_before_a_repeat_at_the_start_of_a_line_is_music():
     raw = f"X:1\nT:T\nM:4/4\nL:1/4\nK:D\n|:{'DEFG|' * 12}\nD:|\nDEFG:|\n"
     assert cleaned(raw).text.endswith("|\nD:|\nDEFG:|\n")
+
+
+def test_personal_fields_stay_if_asked_for_in_the_order_of_the_standard():
+    raw = "X:3\nT:A\nZ:me\nM:4/4\nS:Book, p. 4\nC:Carolan\nN:first\nN:second % not this\nP:AB\nL:1/8\nK:C\nCDEF|\n"
+    options = CleanOptions(1, 999, keep_fields=("S", "N", "C", "P", "Z"))
+    expected = "X:1\nT:A\nC:Carolan\nN:first\nN:second\nS:Book, p. 4\nZ:me\nP:AB\nM:4/4\nL:1/8\nK:C\nCDEF|\n"
+    assert cleaned(raw, options).text == expected
+    assert "Z:" not in cleaned(raw).text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("SeÃ¡n Ã\x93 RÃ\xada", "Seán Ó Ría"),
+        ("Ceol RinnÃƒÂ©", "Ceol Rinné"),
+        ("Caf&eacute; Waltz", "Caf&eacute; Waltz"),
+        ("Seán", "Seán"),
+        ("Brían’s “own” jig", "Brían’s “own” jig"),
+    ],
+)
+def test_wrongly_decoded_titles_are_put_right_and_right_ones_left_alone(wrong, right):
+    assert cleaned(tune(header=f"X:1\nT:{wrong}\nM:4/4\nL:1/8\nK:C\n")).title == right
+
+
+def test_a_stricter_tier_can_be_asked_for():
+    raw = tune("CDEF GABc|CDE|CDEF GABc|\n")
+    assert isinstance(clean(raw, CleanOptions(1, 999)), CleanTune)
+    result = clean(raw, CleanOptions(1, 999, notation="strict"))
+    assert isinstance(result, Reject)
+    assert result.reason == "not strictly valid"
+    assert "line 6, column 14: " in result.detail
+
+
+def test_what_is_far_too_long_is_not_even_looked_into():
+    assert clean("A" * 10**7, CleanOptions(1, 2000)) == Reject("too long", "10000000 characters as it came")

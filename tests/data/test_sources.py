@@ -1,181 +1,77 @@
-"""The two sources: what they yield, on what terms, and what they say of bad input."""
+"""What holds for every source: terms, an identity, reasons, and the licence of a user's own files."""
 
-import json
+import ast
+from pathlib import Path
 
 import pytest
 
-from hf_scaling.data.clean import CleanTune, clean
-from hf_scaling.data.sources import SOURCES, RawTune, SourceOptions, music21_corpora
-from hf_scaling.notation import parse_key
+from hf_scaling.data import sources
+from hf_scaling.data.sources import REASONS, SOURCES, Licence, SourceOptions
 from hf_scaling.records import UserError
 
-
-def setting(**changes):
-    """A row of tunes.json with every column that the source has."""
-    row = {
-        "tune_id": "27", "setting_id": "27", "name": "Drowsy Maggie", "type": "reel", "meter": "4/4",
-        "mode": "Edorian", "abc": "|:E2BE dEBE|E2BE AFDF|\r\nE2BE dEBE|BABc dAFD:|", "date": "2001-05-25 12:00:00",
-        "username": "somebody", "composer": "",
-    }  # fmt: skip
-    return row | changes
+FOLDER = Path(sources.__file__).parent
+OWN_FILES = ("abc_files", "midi_files")
 
 
-@pytest.fixture
-def read_session(tmp_path):
-    """Write rows as a checkout would hold them and read them back."""
-
-    def read(rows, licence="odbl-1.0"):
-        (tmp_path / "json").mkdir(exist_ok=True)
-        text = rows if isinstance(rows, str) else json.dumps(rows)
-        (tmp_path / "json" / "tunes.json").write_text(text, encoding="utf-8")
-        return list(SOURCES["the_session"].read(SourceOptions([], licence, str(tmp_path))))
-
-    return read
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_states_its_terms_before_anything_is_chosen(name):
+    licence = SOURCES[name].licence(SourceOptions())
+    assert isinstance(licence, Licence)
+    assert licence.identifier
+    assert licence.notice.endswith(".")
+    assert "\n" not in licence.notice + licence.text
 
 
-def test_a_setting_becomes_a_tune_with_its_header_rebuilt(read_session):
-    (tune,) = read_session([setting()])
-    assert tune.source == tune.collection == "the_session"
-    assert tune.group == "27"
-    result = clean(tune.text, 1, 999)
-    assert isinstance(result, CleanTune)
-    assert result.text == (
-        "X:1\nT:Drowsy Maggie\nR:reel\nM:4/4\nL:1/8\nK:Edor\n|:E2BE dEBE|E2BE AFDF|\nE2BE dEBE|BABc dAFD:|\n"
-    )
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_has_an_identity_or_says_that_it_has_none(name):
+    identity = SOURCES[name].identity(SourceOptions())
+    assert identity is None or (isinstance(identity, str) and identity)
+    assert identity == SOURCES[name].identity(SourceOptions())
 
 
+def test_every_reason_that_a_source_gives_is_one_that_is_explained():
+    given = set()
+    for path in FOLDER.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+                first = node.args[0]
+                if node.func.id in ("Unread", "_FailedError") and isinstance(first, ast.Constant):
+                    given.add(first.value)
+    assert {"unreadable file", "conversion timed out"} <= given <= REASONS.keys()
+
+
+@pytest.mark.parametrize("name", OWN_FILES)
+def test_files_of_unknown_licence_may_not_be_passed_on(name):
+    licence = SOURCES[name].licence(SourceOptions())
+    assert (licence.identifier, licence.redistributable, licence.commercial_use) == ("unknown", False, False)
+
+
+@pytest.mark.parametrize("name", OWN_FILES)
 @pytest.mark.parametrize(
-    ("mode", "key"),
+    ("stated", "identifier", "commercial_use"),
     [
-        ("Gmajor", "G"),
-        ("Bminor", "Bm"),
-        ("F#minor", "F#m"),
-        ("Bbmajor", "Bb"),
-        ("Edorian", "Edor"),
-        ("Amixolydian", "Amix"),
-        ("Daeolian", "Dm"),
-        ("Cionian", "C"),
-        ("Ephrygian", "Ephrygian"),
-        ("Flydian", "Flydian"),
+        ("cc0-1.0", "cc0-1.0", True),
+        ("cc-by-4.0", "cc-by-4.0", True),
+        ("cc-by-sa-4.0", "cc-by-sa-4.0", True),
+        ("cc-by-nc-4.0", "cc-by-nc-4.0", False),
+        ("cc-by-nc-sa-4.0", "cc-by-nc-sa-4.0", False),
+        ("mit", "mit", True),
+        ("apache-2.0", "apache-2.0", True),
+        ("unlicense", "unlicense", True),
+        ("odbl-1.0", "odbl", True),
     ],
 )
-def test_the_key_is_rebuilt_from_the_mode(read_session, mode, key):
-    (tune,) = read_session([setting(mode=mode)])
-    result = clean(tune.text, 1, 999)
-    assert isinstance(result, CleanTune)
-    assert result.key == key
-    circle = "FCGDAEB"
-    tonic = circle.index(mode[0]) - 1 + 7 * (mode[1] == "#") - 7 * (mode[1] == "b")
-    brighter = {"lydian": 1, "major": 0, "ionian": 0, "mixolydian": -1, "dorian": -2, "minor": -3, "aeolian": -3}
-    name = mode[1:].lstrip("#b")
-    assert parse_key(result.key).fifths == tonic + brighter.get(name, -4)
+def test_a_stated_licence_is_taken_at_its_word(name, stated, identifier, commercial_use):
+    licence = SOURCES[name].licence(SourceOptions(files_licence=stated))
+    assert (licence.identifier, licence.commercial_use, licence.redistributable) == (identifier, commercial_use, True)
+    assert licence.text.startswith("https://")
+    assert stated in licence.notice
+    assert licence.text in licence.notice
 
 
-def test_settings_of_one_tune_share_their_group_and_have_ids_of_their_own(read_session):
-    tunes = read_session([setting(), setting(setting_id="28"), setting(tune_id="5", setting_id="5")])
-    assert [tune.group for tune in tunes] == ["27", "27", "5"]
-    assert len({tune.tune_id for tune in tunes}) == 3
-
-
-def test_a_name_cannot_smuggle_in_a_field(read_session):
-    (tune,) = read_session([setting(name="Maggie\nK:C\nAAAA|")])
-    assert tune.text.count("K:") == 2
-    result = clean(tune.text, 1, 999)
-    assert isinstance(result, CleanTune)
-    assert result.title == "Maggie K:C AAAA|"
-    assert result.key == "Edor"
-
-
-def test_a_row_with_nulls_gives_no_tune_made_of_the_word_none(read_session):
-    for column in ("name", "type", "meter", "mode", "abc"):
-        (tune,) = read_session([setting(**{column: None})])
-        assert "None" not in tune.text
-
-
-@pytest.mark.parametrize("licence", [None, "mit", "ODbL"])
-def test_without_the_licence_accepted_the_refusal_names_the_reason(read_session, licence):
-    with pytest.raises(UserError) as caught:
-        read_session([setting()], licence)
-    message = str(caught.value)
-    assert message.startswith(f"accept_licence: got {licence!r}")
-    for part in ("the_session", "Open Database License", "attribution", "share-alike", "accept_licence: odbl-1.0"):
-        assert part in message
-    assert "\n" not in message
-
-
-@pytest.mark.parametrize("date", ["2025-10-08 00:00:00", "2026-01-01"])
-def test_a_revision_whose_licence_forbids_training_is_refused(read_session, date):
-    with pytest.raises(UserError, match=rf"holds tunes of {date[:10]}; from 2025-10-08 on .* forbids use with AI"):
-        read_session([setting(), setting(date=date)])
-    assert len(read_session([setting(date="2025-10-07 23:59:59")])) == 1
-
-
-@pytest.mark.parametrize("column", ["tune_id", "setting_id", "name", "type", "meter", "mode", "abc", "date"])
-def test_a_missing_column_is_named_with_its_row(read_session, column):
-    bad = setting()
-    del bad[column]
+@pytest.mark.parametrize("stated", ["", "CC0", "cc-by-nd-4.0", "proprietary", "other"])
+def test_a_licence_that_is_not_known_is_refused_with_those_that_are(stated):
     with pytest.raises(
-        UserError, match=rf"the_session_dir: .*tunes\.json, row 2 has no '{column}'; expected tune_id, "
+        UserError, match=rf"^files_licence: got '{stated}', expected one of apache-2.0, .*unlicense, or"
     ):
-        read_session([setting(), bad])
-
-
-def test_columns_that_nobody_needs_may_be_missing(read_session):
-    row = setting()
-    del row["username"], row["composer"]
-    assert len(read_session([row])) == 1
-
-
-@pytest.mark.parametrize("text", ["", "[{", "5", "null", '{"tunes": []}', "[5]", "[[]]"])
-def test_a_file_that_is_no_list_of_tunes_is_one_line_of_error(read_session, text):
-    with pytest.raises(UserError, match=r"^the_session_dir: .*tunes\.json") as caught:
-        read_session(text)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_folder_that_is_not_given_or_not_there_is_named(tmp_path):
-    for folder, message in (
-        (None, r"the_session_dir: not set; expected a folder .*TheSession-data at revision [0-9a-f]{40}"),
-        (str(tmp_path / "absent"), r"the_session_dir: .*absent/json/tunes\.json not found; expected a checkout"),
-    ):
-        with pytest.raises(UserError, match=message):
-            list(SOURCES["the_session"].read(SourceOptions([], "odbl-1.0", folder)))
-
-
-def test_the_bundled_corpora_stream_in_order_with_ids_of_their_own():
-    tunes = list(SOURCES["music21"].read(SourceOptions(["miscFolk"])))
-    assert tunes == list(SOURCES["music21"].read(SourceOptions(["miscFolk"])))
-    assert len({tune.tune_id for tune in tunes}) == len(tunes) > 100
-    for tune in tunes:
-        assert isinstance(tune, RawTune)
-        assert (tune.source, tune.collection, tune.group) == ("music21", "miscFolk", "")
-        assert tune.tune_id.startswith("miscFolk/")
-        assert tune.text.startswith("X:")
-
-
-def test_every_collection_is_there_and_an_unknown_one_is_named():
-    for collection in music21_corpora.COLLECTIONS:
-        first = next(SOURCES["music21"].read(SourceOptions([collection])))
-        assert first.collection == collection
-    with pytest.raises(UserError, match=r"collections: got 'bach', expected some of essenFolksong, .*miscFolk"):
-        list(SOURCES["music21"].read(SourceOptions(["miscFolk", "bach"])))
-
-
-def test_a_music21_that_is_missing_or_stripped_of_its_corpus_is_told_apart(tmp_path, monkeypatch):
-    class Stripped:
-        submodule_search_locations = (str(tmp_path),)
-
-    for spec, message in ((None, "pip install music21"), (Stripped, "this music21 has no corpus 'miscFolk'")):
-        monkeypatch.setattr(music21_corpora, "find_spec", lambda name, spec=spec: spec)
-        with pytest.raises(UserError, match=message):
-            list(SOURCES["music21"].read(SourceOptions(["miscFolk"])))
-
-
-def test_every_source_states_its_licence():
-    session, corpora = SOURCES["the_session"].LICENCE, SOURCES["music21"].LICENCE
-    assert session.identifier == "odbl-1.0"
-    assert "Open Database License" in session.notice
-    assert "thesession.org" in session.notice
-    assert not corpora.redistributable
-    assert not corpora.commercial_use
-    assert "not for commercial use" in corpora.notice
+        SOURCES["abc_files"].licence(SourceOptions(files_licence=stated))

@@ -12,15 +12,6 @@ VOCABULARY = Vocabulary(110, 0, 1, 1)
 SIZES = ["a=32x2x2x128", "b=48x3x4x100"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads gain nothing on tensors this small, and cost much where other processes are at work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.parametrize("text", SIZES)
 def test_groups_sum_to_the_whole_and_hold_what_their_names_say(text):
     size, context = Size.parse(text), 64

@@ -23,15 +23,6 @@ STUDIES = Path(__file__).parents[2] / "recipes" / "studies"
 VOCABULARY = Vocabulary(110, 0, 1, 1)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads gain nothing on tensors this small, and cost much where other processes are at work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def ladder(study):
     config = yaml.safe_load((STUDIES / f"{study}.yaml").read_text())
     return [(text, config["context_length"]) for text in config["ladder"]]

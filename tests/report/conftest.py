@@ -17,6 +17,19 @@ SIZES = {"30k": 31_000, "100k": 102_000, "300k": 297_000, "1M": 1_038_000, "3M":
 LOSSES = {"gpt2": (2.10, 1.90, 1.745, 1.62, 1.525), "folk_lstm": (2.15, 1.93, 1.80, 1.83, 1.70)}
 DIAGNOSTIC = {"code": "bar-length", "line": 7, "column": 12, "message": "bar lasts 7/8, the metre is 6/8"}
 
+LICENCE = {
+    "source": "synthetic", "identifier": "other", "text": "none", "notice": "Nothing here was composed.",
+    "commercial_use": False, "redistributable": True,
+}  # fmt: skip
+BASELINES = {
+    "unit": "bits per character", "convention": "Synthetic bits, counted by nobody.", "train_characters": 270_000,
+    "models": [
+        {"name": "PPMd order 16", "order": 16, "adaptive": True, "validation": 2.01, "test": 2.0},
+        {"name": "2-gram Kneser-Ney", "order": 2, "adaptive": False, "validation": 4.1, "test": 4.0},
+    ],
+    "versions": {"pyppmd": "0.0-synthetic"},
+}  # fmt: skip
+
 
 def ledger_row(family: str, size: str, loss: float, **changes: Any) -> dict[str, Any]:
     n = SIZES[size] + (0 if family == "gpt2" else 900)
@@ -67,14 +80,18 @@ def write_data(folder: Path) -> None:
     statistics = {
         "splits": {n: {"tunes": t, "characters": 300 * t, "tune_families": f} for n, (t, f) in splits.items()},
         "rejected": {"no key": 12, "same music as another tune": 34},
+        "sources": {"synthetic": 1000},
+        "licences": [LICENCE],
     }
     none, some = {"0.3": 0, "0.5": 0, "0.8": 0}, {"0.3": 11, "0.5": 7, "0.8": 4}
-    pair = {"tunes": 50, "twins": none, "highest_similarity": 0.29, "share_50_characters": 3}
+    pair = {"tunes": 50, "twins": none, "share_50_characters": 3}
     leaks = {"split_threshold": 0.3, "thresholds": [0.3, 0.5, 0.8], "leaks": 0}
     leaks |= {f"{name}": pair for name in ("validation_in_train", "test_in_train", "test_in_validation")}
-    leaks["random_split_test_in_train"] = {"tunes": 50, "twins": some, "highest_similarity": 1.0}
+    leaks["random_split_test_in_train"] = {"tunes": 50, "twins": some}
     write_json(folder / "dataset/statistics.json", statistics)
     write_json(folder / "dataset/leak_report.json", leaks)
+    write_json(folder / "dataset/baselines.json", BASELINES)
+    write_text(folder / "dataset/corpus.svg", SVG)
     write_text(folder / "dataset/README.md", "# Synthetic\n\n## Licences\n\n- `synthetic`: no rights, no tunes.\n")
 
 

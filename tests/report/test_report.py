@@ -93,7 +93,7 @@ def test_page_needs_nothing_beside_itself(study: Path) -> None:
 def test_every_image_has_a_text_and_every_scrolling_box_a_name(study: Path) -> None:
     page = render(study)
     images = [attrs for tag, attrs in page.tags if tag == "img"]
-    assert len(images) == 2 + 10
+    assert len(images) == 3 + 10
     assert all(attrs["alt"] for attrs in images)
     boxes = [attrs for _, attrs in page.tags if "scroll" in (attrs.get("class") or "").split()]
     assert boxes
@@ -105,6 +105,9 @@ def test_hostile_text_stays_text_wherever_it_comes_from(study: Path, change: Cha
     clean = [tag for tag, _ in render(study).tags]
     alter_samples(study, title=text, prompt=text, abc=text, raw=text)
     change("dataset/statistics.json", lambda value: value["rejected"].update({"no key": 1, text: 2}))
+    change("dataset/statistics.json", lambda value: value["licences"][0].update(source=text, notice=text))
+    change("dataset/baselines.json", lambda value: value["models"][1].update(name=text))
+    change("dataset/baselines.json", lambda value: value.update(convention=text))
     change("stages.json", lambda value: value.update({text: {"key": "", "seconds": 1.0}}))
     change("best.json", lambda value: value.update(size=text))
     change("fits.json", lambda value: [fit.update(warnings=[text]) for fit in value["fits"]])
@@ -139,7 +142,7 @@ def test_score_is_inert_and_files_outside_the_samples_stay_outside(study: Path) 
 def test_a_study_that_has_not_run_says_so_in_every_section(started: Path) -> None:
     page = render(started)
     assert page.open == []
-    assert page.text.count("Not run yet") == 7
+    assert page.text.count("Not run yet") == 8
     assert "No run has finished yet, so there is nothing to report." in page.text
     assert "synthetic run" in page.text
 
@@ -151,6 +154,7 @@ def test_a_study_that_has_not_run_says_so_in_every_section(started: Path) -> Non
         ("best.json", "Not run yet: the longer training of the best model."),
         ("samples/samples.jsonl", "Not run yet: the generation of tunes."),
         ("dataset/statistics.json", "Not run yet: the data set."),
+        ("dataset/baselines.json", "Not run yet: the baselines."),
         ("figures/scaling.svg", "Not run yet: the fits and their figures."),
     ],
 )
@@ -187,6 +191,10 @@ def test_a_folder_that_is_no_study_is_refused_by_name(tmp_path: Path) -> None:
             '{"splits": {"train": {}}, "rejected": {}}',
             "statistics.json: tunes: got None",
         ),
+        ("dataset/statistics.json", '{"splits": {}, "rejected": {"a": "1"}}', "statistics.json: a: got '1'"),
+        ("dataset/statistics.json", '{"splits": {}, "rejected": {}, "licences": [{}]}', "json: source: got None"),
+        ("dataset/statistics.json", '{"splits": {}, "rejected": {}, "sources": []}', "json: sources: got []"),
+        ("dataset/baselines.json", '{"models": []}', "baselines.json: convention: got None"),
     ],
 )
 def test_a_damaged_file_is_named_and_the_old_report_stays(study: Path, name: str, content: str, words: str) -> None:
@@ -195,6 +203,50 @@ def test_a_damaged_file_is_named_and_the_old_report_stays(study: Path, name: str
     with pytest.raises(UserError, match=words.replace("[", r"\[")):
         write_report(study)
     assert (study / "report.html").read_bytes() == before
+
+
+@pytest.mark.parametrize("number", ["Infinity", "NaN", "1e999", "1" * 400])
+def test_a_baseline_that_is_no_number_is_refused(study: Path, number: str) -> None:
+    path = study / "dataset/baselines.json"
+    path.write_text(path.read_text().replace("4.0", number))
+    with pytest.raises(UserError):
+        write_report(study)
+
+
+def test_bars_are_as_long_as_the_bits_that_they_stand_for(study: Path) -> None:
+    page = render(study)
+    widths = [value for value in page.values("style") if value.startswith("width")]
+    assert widths == ["width: 47.6%", "width: 50.0%", "width: 100.0%"]
+    assert "best model: GPT-2 3M 1.904 ± 0.013 1.890 PPMd order 16 2.000 2.010 2-gram Kneser-Ney 4.000" in page.text
+    assert "The baselines were given 270k characters of training text." in page.text
+    assert "Synthetic bits, counted by nobody." in page.text
+
+
+def test_baselines_stand_alone_until_there_is_a_best_model(study: Path) -> None:
+    (study / "best.json").unlink()
+    text = render(study).text
+    assert "There is no best model yet to set beside these baselines." in text
+    assert "PPMd order 16 2.000 2.010" in text
+
+
+def test_the_corpus_tells_terms_rejects_and_leaks(study: Path, change: Change) -> None:
+    text = render(study).text
+    assert "synthetic 1,000 other no yes Nothing here was composed." in text
+    assert "1,000 tunes are kept; 46 were left out, each for one reason." in text
+    assert "test in train 0 (0 %) 0 (0 %) 0 (0 %) 50 3" in text
+    assert "a random split’s test in train 11 (22 %) 7 (14 %) 4 (8 %) 50" in text
+    assert "Transposed copies" not in text
+    change("dataset/statistics.json", lambda value: value["splits"]["train"].update(transposed_copies=1800))
+    assert "train 900 700 270,000 1,800 validation 50 40 15,000 –" in render(study).text
+
+
+def test_a_study_of_an_earlier_version_still_gives_a_page(study: Path, change: Change) -> None:
+    for name in ("dataset/baselines.json", "dataset/corpus.svg"):
+        (study / name).unlink()
+    change("dataset/statistics.json", lambda value: [value.pop(key) for key in ("licences", "sources")])
+    page = render(study)
+    assert page.open == []
+    assert "synthetic – – – – no rights, no tunes." in page.text
 
 
 def test_equal_studies_give_equal_bytes(study: Path) -> None:

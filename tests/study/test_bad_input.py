@@ -81,10 +81,13 @@ def test_the_seed_study_says_why_it_does_not_start(refused, tmp_path):
     message = refused("sweep.py", *study)
     assert message.startswith("accept_licence: got None, but the source 'the_session' is under the Open Database")
     assert message.endswith("set accept_licence: odbl-1.0")
+    where = ["--the_session_path", tmp_path / "nowhere"]
+    message = refused("sweep.py", *study, "--accept_licence", "odbl-1.0", *where)
+    assert message.startswith("the_session_path: ")
+    assert "nowhere" in message
     message = refused("sweep.py", *study, "--accept_licence", "odbl-1.0")
-    assert message.startswith("the_session_dir: not set; expected a folder that holds json/tunes.json")
-    message = refused("sweep.py", *study, "--accept_licence", "odbl-1.0", "--the_session_dir", tmp_path / "nowhere")
-    assert re.match("the_session_dir: .*tunes.json not found; expected a checkout", message)
+    assert message.startswith("the_session_path: ")
+    assert "HF_HUB_OFFLINE" in message
 
 
 def test_tunes_under_the_licence_that_forbids_this_use_are_refused(refused, tmp_path):
@@ -95,7 +98,7 @@ def test_tunes_under_the_licence_that_forbids_this_use_are_refused(refused, tmp_
     message = refused(
         "prepare_data.py",
         *["--config", "recipes/studies/seed.yaml", "--output_dir", tmp_path / "seed"],
-        *["--accept_licence", "odbl-1.0", "--the_session_dir", tmp_path],
+        *["--accept_licence", "odbl-1.0", "--the_session_path", tmp_path],
     )
     assert "forbids use with AI and large language models" in message
 

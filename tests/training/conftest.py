@@ -1,12 +1,11 @@
 """A corpus of a few thousand characters, and runs on it that take half a second."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from hf_scaling.models import Size, Vocabulary
 from hf_scaling.tokenization import CorpusEncoder, build_tokenizer
@@ -15,15 +14,6 @@ from hf_scaling.training.run import describe, train_run
 from hf_scaling.training.spec import RunSpec
 
 SAMPLING = {"temperature": 0.9, "top_p": 0.95}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Tiny matrices gain nothing by more threads, and the same bits need the same number of them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

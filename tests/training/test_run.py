@@ -190,7 +190,7 @@ def test_a_run_can_start_from_the_weights_of_another(make_spec, train, tmp_path)
 
 
 def test_unique_tokens_are_the_beginning_of_the_training_split(make_spec, train, tokens, tmp_path):
-    spec = make_spec(unique_tokens=5 * 32)
+    spec = make_spec(pool_tokens=5 * 32)
     row = train(spec, tmp_path)
     assert row["n_unique_tokens"] == 160
     assert row["n_tokens"] == 40 * 4 * 32

@@ -1,8 +1,14 @@
-"""Sources of tunes: each a licence and a function that streams raw tunes. A new one is a module and a line here."""
+"""Sources of tunes: each a licence, an identity and a reader that streams. A new one is a module and a line here."""
 
-from hf_scaling.data.sources import music21_corpora, the_session
-from hf_scaling.data.sources.tune import Licence, RawTune, SourceOptions
+from hf_scaling.data.sources import abc_files, hub, midi_files, music21_corpora, the_session
+from hf_scaling.data.sources.tune import REASONS, Licence, RawTune, Source, SourceOptions, Unread
 
-SOURCES = {"music21": music21_corpora, "the_session": the_session}
+SOURCES: dict[str, Source] = {
+    "music21": music21_corpora,
+    "the_session": the_session,
+    "abc_files": abc_files,
+    "hub": hub,
+    "midi_files": midi_files,
+}
 
-__all__ = ["SOURCES", "Licence", "RawTune", "SourceOptions"]
+__all__ = ["REASONS", "SOURCES", "Licence", "RawTune", "Source", "SourceOptions", "Unread"]

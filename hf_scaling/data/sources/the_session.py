@@ -1,78 +1,123 @@
 """The Session's tunes (`adactio/TheSession-data`), up to the last revision whose licence allows training on them."""
 
-import json
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from huggingface_hub import constants
+
+from hf_scaling.data.sources.download import download
+from hf_scaling.data.sources.session_tables import Row, Table, open_table, read_rows
 from hf_scaling.data.sources.tune import Licence, RawTune, SourceOptions
 from hf_scaling.records import UserError
 
-REVISION = "43c37a8630a5f7609d490cd7da58a2ac0806e9e3"  # 2025-10-05, the last under ODbL-1.0
-FORBIDDEN_FROM = "2025-10-08"  # commit 2c07104: use with AI and large language models is forbidden
+REVISION = "43c37a8630a5f7609d490cd7da58a2ac0806e9e3"
+FIRST_DAY, LAST_DAY = "2020-01-30", "2025-10-05"  # of revisions under ODbL-1.0; REVISION is of the last day
+ACCEPT = "odbl-1.0"
+# what git calls json/tunes.json and csv/tunes.csv in REVISION
+BLOBS = {
+    "tunes.json": "0ea9470e0fa3ae456457cd3263ad2e5ba43a26c4",
+    "tunes.csv": "b7f9f0608d314933acab39a2d3383eb29cbe706f",
+}
 LICENCE = Licence(
-    identifier="odbl-1.0",
+    identifier="odbl",
+    text="https://opendatacommons.org/licenses/odbl/1-0/",
     notice=(
-        "Contains information from The Session (thesession.org, adactio/TheSession-data), "
-        "made available under the Open Database License (ODbL) 1.0."
+        "Contains information from The Session (thesession.org, adactio/TheSession-data up to revision "
+        f"{REVISION[:7]} of {LAST_DAY}), made available under the Open Database License (ODbL) 1.0. Later revisions "
+        "forbid use with AI and large language models."
     ),
-    redistributable=True,
     commercial_use=True,
+    redistributable=True,
 )
-_MODES = {"major": "", "minor": "m", "dorian": "dor", "mixolydian": "mix", "aeolian": "m", "ionian": ""}
-_COLUMNS = ("tune_id", "setting_id", "name", "type", "meter", "mode", "abc", "date")
+_FORBIDS = re.compile(r"\bAI\b|(?i:artificial intelligence|language model|machine learning|\bLLMs?\b)")
+_GRANTS = re.compile(r"(?i)open database license|\bODbL\b")
+_WHY = (
+    "from commit 2c07104 of 2025-10-08 on the licence forbids use with AI and large language models; expected "
+    f"revision {REVISION} of {LAST_DAY} or an older one under ODbL-1.0"
+)
+_SUFFIXES = {"maj": "", "ion": "", "dor": "dor", "phr": "phr", "lyd": "lyd", "mix": "mix"}
+_SUFFIXES |= {"min": "m", "aeo": "m", "loc": "loc"}
+_MODE = re.compile(rf"([A-G][#b]?)\s*(?i:({'|'.join(_SUFFIXES)})[a-z]*)")
 
 
-def _key(mode: str) -> str:
-    """`K:` of the column `mode`: 'Edorian' -> 'Edor', 'Gmajor' -> 'G', 'F#minor' -> 'F#m'."""
-    for name, suffix in _MODES.items():
-        if mode.lower().endswith(name):
-            return mode[: -len(name)] + suffix
-    return mode
+def licence(options: SourceOptions) -> Licence:
+    """ODbL-1.0, the only terms on which this source is read."""
+    return LICENCE
 
 
-def _tune(row: dict[str, Any], number: int) -> RawTune:
-    row = {column: "" if row[column] is None else str(row[column]) for column in _COLUMNS}
-    fields = (("X", "1"), ("T", row["name"]), ("R", row["type"]), ("M", row["meter"]), ("L", "1/8"))
-    header = "".join(f"{letter}:{' '.join(value.split())}\n" for letter, value in fields)
-    text = f"{header}K:{_key(row['mode'])}\n{row['abc']}"
-    return RawTune(text, "the_session", "the_session", f"the_session/{row['setting_id']}/{number}", row["tune_id"])
+def identity(options: SourceOptions) -> str | None:
+    """git's name for the content of the table of tunes, wherever it lies; None where that is not on this machine."""
+    if options.the_session_path is None:
+        return f"git blob {BLOBS['tunes.json']}"
+    if not Path(options.the_session_path).exists():
+        return None
+    with open_table(Path(options.the_session_path)) as table:
+        return f"git blob {table.blob()}"
 
 
 def read(options: SourceOptions) -> Iterator[RawTune]:
-    """Stream every setting of `tunes.json`; the settings of one tune share their `group`.
+    """Stream every setting of `tunes.json` or `tunes.csv`; the settings of one tune share their `group`.
 
     Raises:
-        UserError: the licence is not accepted, the folder is missing or holds a revision that forbids this use.
+        UserError: the licence is not accepted, the revision is not known to be under it, or the data are missing or
+            damaged.
     """
-    if options.accept_licence != LICENCE.identifier:
+    _check_accepted(options)
+    path = Path(options.the_session_path) if options.the_session_path else _downloaded()
+    with open_table(path) as table:
+        rows = read_rows(table)
+        _check_licence(table, rows)
+    yield from (_tune(row, table.file, number) for number, row in enumerate(rows, 1))
+
+
+def _check_accepted(options: SourceOptions) -> None:
+    if options.accept_licence != ACCEPT:
         raise UserError(
             f"accept_licence: got {options.accept_licence!r}, but the source 'the_session' is under the Open Database "
             f"License up to revision {REVISION[:7]}, which asks for attribution and share-alike; read "
-            f"https://opendatacommons.org/licenses/odbl/1-0/ and set accept_licence: {LICENCE.identifier}"
+            f"{LICENCE.text} and set accept_licence: {ACCEPT}"
         )
-    if options.the_session_dir is None:
+    revision = options.the_session_revision or REVISION
+    if len(revision) < 7 or not REVISION.startswith(revision):
         raise UserError(
-            "the_session_dir: not set; expected a folder that holds json/tunes.json of "
-            f"https://github.com/adactio/TheSession-data at revision {REVISION}"
+            f"the_session_revision: got {revision!r}, but only {REVISION[:7]} is known here to be under ODbL-1.0: "
+            f"{_WHY}, the latter as a folder or zip with its LICENSE.md, named by the_session_path"
         )
-    path = Path(options.the_session_dir) / "json" / "tunes.json"
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"the_session_dir: {path} not found; expected a checkout of adactio/TheSession-data") from None
-    except ValueError as error:
-        raise UserError(f"the_session_dir: {path} is not valid JSON ({error}); expected a whole tunes.json") from None
-    if not isinstance(rows, list):
-        raise UserError(f"the_session_dir: {path} holds no list of tunes; expected a whole tunes.json")
-    for number, row in enumerate(rows, 1):
-        if missing := [column for column in _COLUMNS if not isinstance(row, dict) or column not in row]:
-            raise UserError(
-                f"the_session_dir: {path}, row {number} has no {missing[0]!r}; expected {', '.join(_COLUMNS)}"
-            )
-    if (newest := max((str(row["date"]) for row in rows), default="")) >= FORBIDDEN_FROM:
+
+
+def _downloaded() -> Path:
+    base = os.environ.get("HF_SCALING_THE_SESSION_URL", "https://raw.githubusercontent.com/adactio/TheSession-data")
+    path = Path(constants.HF_HOME, "hf_scaling", "TheSession-data", REVISION, "tunes.json")
+    download(f"{base}/{REVISION}/json/tunes.json", path, BLOBS["tunes.json"], "the_session_path")
+    return path
+
+
+def _check_licence(table: Table, rows: list[Row]) -> None:
+    """Raise UserError unless the table can be shown to be of a revision under ODbL-1.0."""
+    for name, text in table.notices:
+        if forbidden := _FORBIDS.search(text):
+            raise UserError(f"the_session_path: {name} beside {table.place} speaks of {forbidden[0]!r}; {_WHY}")
+    if table.blob() in BLOBS.values():
+        return
+    newest = max((row.date for row in rows), default="")[:10]
+    if newest > LAST_DAY:
+        raise UserError(f"the_session_path: {table.place} holds tunes of {newest}; {_WHY}")
+    if newest < FIRST_DAY and not any(_GRANTS.search(text) for _, text in table.notices):
         raise UserError(
-            f"the_session_dir: {path} holds tunes of {newest[:10]}; from {FORBIDDEN_FROM} on The Session's licence "
-            f"forbids use with AI and large language models; expected revision {REVISION} or older"
+            f"the_session_path: {table.place} holds no tune from {FIRST_DAY} or later ({newest or 'no date at all'}) "
+            f"and no LICENSE.md that grants ODbL; before that day the data had no licence; expected revision {REVISION}"
         )
-    yield from (_tune(row, number) for number, row in enumerate(rows, 1))
+
+
+def _tune(row: Row, file: str, number: int) -> RawTune:
+    fields = (("X", "1"), ("T", row.name), ("R", row.type), ("M", row.meter), ("L", "1/8"), ("K", _key(row.mode)))
+    header = "".join(f"{letter}:{' '.join(value.split())}\n" for letter, value in fields)
+    return RawTune(header + row.abc, "the_session", "the_session", file, number, row.setting_id, row.tune_id)
+
+
+def _key(mode: str) -> str:
+    """The value of K: for the column `mode`: 'Edorian' -> 'Edor', 'Gmajor' -> 'G', 'F#minor' -> 'F#m'."""
+    match = _MODE.fullmatch(mode.strip())
+    return match[1] + _SUFFIXES[match[2].lower()] if match else mode

@@ -1,0 +1,72 @@
+"""A study's data set to the Hub, if every source in it may be redistributed."""
+
+import tempfile
+from pathlib import Path
+from shutil import copy
+
+from huggingface_hub import DatasetCard, HfApi
+from huggingface_hub.errors import HFValidationError, HTTPError, LocalTokenNotFoundError
+
+from hf_scaling.data.corpus import parse_sources
+from hf_scaling.data.dataset import load_splits
+from hf_scaling.data.sources import SOURCES, SourceOptions
+from hf_scaling.records import UserError, read_json
+
+_BESIDE = ("leak_report.json", "statistics.json", "corpus.png")
+
+
+def check_redistributable(dataset: Path) -> None:
+    """Raise UserError naming every source of a data set that may not be redistributed.
+
+    The terms are those that this program knows of each source, not those that the folder claims.
+    """
+    try:
+        options = read_json(dataset / "statistics.json")["options"]
+        named = set(parse_sources(options["sources"]))
+        source_options = SourceOptions(**options["source_options"])
+    except (KeyError, TypeError):
+        raise UserError(f"{dataset / 'statistics.json'}: damaged; expected that of a prepared study") from None
+    present = set().union(*(split.unique("source") for split in load_splits(dataset).values()))
+    if unknown := present - named:
+        raise UserError(f"{dataset}: holds tunes of {', '.join(sorted(unknown))}, which its statistics do not name")
+    licences = {name: SOURCES[name].licence(source_options) for name in sorted(named)}
+    if closed := [name for name, licence in licences.items() if not licence.redistributable]:
+        reasons = " ".join(licences[name].notice for name in closed)
+        raise UserError(
+            f"{dataset}: may not be pushed, since {', '.join(closed)} may not be redistributed: {reasons} "
+            "Push the models instead, or prepare a study from other sources"
+        )
+
+
+def publish_dataset(dataset: Path, repository: str, private: bool) -> str:
+    """Push the splits as Parquet with the card, the leak report, the statistics and the picture, in one commit.
+
+    Returns:
+        The address of the data set.
+
+    Raises:
+        UserError: a source forbids it, there is no data set in `dataset`, or the Hub refuses.
+    """
+    if not (dataset / "statistics.json").is_file():
+        raise UserError(f"{dataset}: holds no data set; expected the study folder of a prepared study")
+    check_redistributable(dataset)
+    api = HfApi()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        card = DatasetCard((dataset / "README.md").read_text(encoding="utf-8"))
+        card.data["configs"] = [{"config_name": "default", "data_files": []}]
+        for split, rows in load_splits(dataset).items():
+            rows.to_parquet(folder / "data" / f"{split}.parquet")
+            card.data["configs"][0]["data_files"].append({"split": split, "path": f"data/{split}.parquet"})
+        card.save(folder / "README.md")
+        for beside in _BESIDE:
+            if (dataset / beside).exists():
+                copy(dataset / beside, folder)
+        try:
+            api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
+            api.upload_folder(
+                repo_id=repository, repo_type="dataset", folder_path=folder, commit_message="A data set of hf_scaling"
+            )
+        except (HTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
+            raise UserError(f"{repository}: the Hub did not take it ({str(error).splitlines()[0]})") from None
+    return f"{api.endpoint}/datasets/{repository}"

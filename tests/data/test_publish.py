@@ -1,0 +1,144 @@
+"""A data set goes to the Hub if all its sources may be passed on, and only then."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hf_scaling.data.clean import CleanOptions
+from hf_scaling.data.dataset import DataOptions, build_dataset, load_splits
+from hf_scaling.data.sources import SourceOptions
+
+ROOT = Path(__file__).parents[2]
+SPLITS = ("train", "validation", "test")
+
+
+def book(seed):
+    """Thirty random tunes as a tune book."""
+    draw = random.Random(seed)
+    bars = ("".join(draw.choices("CDEFGABcdefg", k=8)) + "|" for _ in range(30 * 8))
+    return "".join(
+        f"X:{n}\nT:Tune {n}\nM:4/4\nL:1/8\nK:G\n{''.join(next(bars) for _ in range(8))}\n\n" for n in range(30)
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Make a study folder with a data set of some sources."""
+    folder = tmp_path_factory.mktemp("studies")
+    (folder / "book.abc").write_text(book(1))
+
+    def make(sources, **options):
+        name = "-".join([*sources, *map(str, options.values())])
+        if not (folder / name).exists():
+            source_options = SourceOptions(["miscFolk"], abc_files=str(folder / "book.abc"), **options)
+            data = DataOptions(sources, source_options, CleanOptions(64, 2000), 0.2, 0.2, 0.3, seed=0)
+            build_dataset(data, folder / name / "dataset", {})
+        return folder / name
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def push(hub_server, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+
+    def run(*arguments, **environment):
+        return subprocess.run(
+            [sys.executable, "push_to_hub.py", "dataset", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | hub_server.environment(home) | environment,
+            check=False,
+        )
+
+    return run
+
+
+def test_tunes_under_an_open_licence_are_pushed_and_come_back_the_same(study, push, hub_server, tmp_path):
+    folder = study(("abc_files",), files_licence="cc-by-4.0")
+    ended = push(folder, "--repository", "user/tunes")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == f"{hub_server.url}/datasets/user/tunes\n"
+    files = hub_server.repositories["datasets/user/tunes"].files
+    assert {"README.md", "leak_report.json", "statistics.json"} <= files.keys()
+    assert "license: cc-by-4.0" in files["README.md"].decode()
+    assert "CC-BY" in files["README.md"].decode().upper()
+    loaded = subprocess.run(
+        [
+            *(sys.executable, "-c"),
+            "import datasets, json; rows = datasets.load_dataset('user/tunes');"
+            "print(json.dumps({split: rows[split]['text'][:] for split in rows}))",
+        ],
+        capture_output=True,
+        text=True,
+        env=os.environ | hub_server.environment(tmp_path),
+        check=True,
+    )
+    splits = load_splits(folder / "dataset")
+    assert json.loads(loaded.stdout.splitlines()[-1]) == {split: splits[split]["text"][:] for split in SPLITS}
+
+
+@pytest.mark.parametrize(
+    ("sources", "options", "named"),
+    [
+        (("music21",), {}, "music21"),
+        (("abc_files",), {}, "abc_files"),
+        (("abc_files", "music21"), {"files_licence": "cc0-1.0"}, "music21"),
+        (("abc_files", "music21"), {}, "abc_files, music21"),
+    ],
+)
+def test_what_may_not_be_passed_on_is_refused_by_name(study, push, hub_server, sources, options, named):
+    ended = push(study(sources, **options), "--repository", "user/closed")
+    assert ended.returncode == 2
+    assert f"may not be pushed, since {named} may not be redistributed" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert "datasets/user/closed" not in hub_server.repositories
+
+
+def test_statistics_that_claim_otherwise_are_not_believed(study, push, hub_server, tmp_path):
+    folder = tmp_path / "study"
+    folder.symlink_to(study(("music21",)))
+    statistics = folder / "dataset" / "statistics.json"
+    before = statistics.read_text()
+    claims = json.loads(before)
+    claims["options"]["sources"] = ["abc_files"]
+    claims["options"]["source_options"]["files_licence"] = "cc0-1.0"
+    statistics.write_text(json.dumps(claims))
+    ended = push(folder, "--repository", "user/claimed")
+    statistics.write_text(before)
+    assert ended.returncode == 2
+    assert "holds tunes of music21, which its statistics do not name" in ended.stderr
+    assert "datasets/user/claimed" not in hub_server.repositories
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere", "--repository", "user/tunes"], "nowhere/dataset: holds no data set"),
+        (["nowhere"], "the following arguments are required: --repository"),
+    ],
+)
+def test_what_is_missing_is_named(push, arguments, message):
+    ended = push(*arguments)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_hub_that_cannot_be_reached_is_one_line_without_the_token(study, push):
+    folder = study(("abc_files",), files_licence="cc-by-4.0")
+    for arguments, environment in (
+        (["--repository", "user/tunes"], {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "hf_secret"}),
+        (["--repository", "a/b/c"], {}),
+    ):
+        ended = push(folder, *arguments, **environment)
+        assert ended.returncode == 2
+        assert f"{arguments[1]}: the Hub did not take it" in ended.stderr
+        assert "hf_secret" not in ended.stderr + ended.stdout
+        assert ended.stderr.count("\n") == 1
