@@ -15,10 +15,9 @@ def dataset_card(statistics: dict[str, Any], leaks: dict[str, Any]) -> str:
     data = DatasetCardData(
         pretty_name=TITLE,
         license=alone,
-        license_name=None if alone != "other" else "several-see-below",
+        license_name=None if alone != "other" else "see-below",
         task_categories=["text-generation"],
         tags=["music", "abc-notation", "folk-music", "symbolic-music"],
-        source_datasets=[licence["source"] for licence in licences],
     )
     options = statistics["options"]
     splits = "\n".join(

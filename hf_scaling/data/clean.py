@@ -122,7 +122,8 @@ def _body_lines(lines: list[str]) -> list[str]:
 
 def _header_lines(lines: list[str], keep_fields: tuple[str, ...]) -> list[tuple[str, str]]:
     """The header's fields as (letter, value) in the order of FIELDS; values may be empty; K: is last."""
-    head = header("\n".join(lines))
+    letters = {*"XTRMLK", *keep_fields}
+    head = header("\n".join(line for line in lines if line[:1] in letters and line[1:2] == ":"))
     values = {
         "X": ["1"],
         "T": [head.title],

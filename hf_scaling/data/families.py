@@ -14,6 +14,7 @@ import numpy as np
 from rensa import RMinHash
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
+from tqdm import tqdm
 
 NGRAM = 6
 _LARGEST_INTERVAL = 15  # two octaves and a step; wider leaps are rare and may share a code
@@ -87,7 +88,7 @@ def find_families(grams: csr_array, groups: Sequence[str], threshold: float) -> 
     labels = join(labels, *np.array(same, dtype=np.int64).reshape(-1, 2).T)
     rows = 3 if threshold >= 0.2 else 2
     bands = math.ceil(math.log(_MISSED) / math.log1p(-(threshold**rows))) if threshold < 1 else 1
-    for batch in range(math.ceil(bands / _BANDS_AT_ONCE)):
+    for batch in tqdm(range(math.ceil(bands / _BANDS_AT_ONCE)), desc="tune families", leave=False):
         left, right = _neighbours(_signatures(grams, rows * _BANDS_AT_ONCE, seed=batch), rows)
         apart = labels[left] != labels[right]
         left, right = left[apart], right[apart]

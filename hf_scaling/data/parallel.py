@@ -1,26 +1,28 @@
 """One function over many items on every core, in order, holding only a few at a time."""
 
+import ctypes
 import gc
-import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
-from typing import TypeVar
+from multiprocessing.context import ForkContext, ForkProcess
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _CHUNK = 256
 _AHEAD = 4  # chunks per process that wait for their turn
+_PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
 
 
 def in_parallel(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """`map(function, items)`, in as many processes as this one may use cores.
 
-    They are forks: spawned ones would import the whole program once more, which takes longer than most corpora. What
-    they inherit is frozen, or their garbage collectors would walk through all of it again and again.
+    They are forks: spawned ones would import the whole program once more, which takes longer than most corpora.
     """
     processes = len(os.sched_getaffinity(0))
     source = iter(items)
@@ -30,7 +32,7 @@ def in_parallel(function: Callable[[Item], Result], items: Iterable[Item]) -> It
         yield from map(function, source)
         return
     waiting: deque[Future[list[Result]]] = deque()
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), gc.freeze) as pool:
+    with ProcessPoolExecutor(processes, _Forks(), _begin) as pool:
         chunk = first
         while chunk:
             waiting.append(pool.submit(_each, function, chunk))
@@ -39,6 +41,27 @@ def in_parallel(function: Callable[[Item], Result], items: Iterable[Item]) -> It
             chunk = list(islice(source, _CHUNK))
         while waiting:
             yield from waiting.popleft().result()
+
+
+class _Forks(ForkContext):
+    """Forks that Python stops at its own exit; it would wait for others for ever if Ctrl-C comes while they start."""
+
+    class Process(ForkProcess):
+        """One of them."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options, daemon=True)
+
+
+def _begin() -> None:
+    """A fork's first act: leave Ctrl-C to its parent, die with it, and keep the garbage collector off what it inherits.
+
+    An orphan would hold the lock of the study folder for ever; the collector would walk through all of the parent's
+    modules again and again.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    gc.freeze()
 
 
 def _each(function: Callable[[Item], Result], chunk: list[Item]) -> list[Result]:

@@ -13,11 +13,13 @@ once, the result is the same. On it stand
 The standard followed is ABC 2.1 (https://abcnotation.com/wiki/abc:standard:v2.1), as folk tunes use it.
 """
 
-from hf_scaling.notation.check import CODES, Diagnostic, Verdict, check, judge, read
+from hf_scaling.notation.check import Diagnostic, Verdict, check, judge, read
 from hf_scaling.notation.durations import WHOLE
+from hf_scaling.notation.events import Bar, Field, Note, Rest
 from hf_scaling.notation.fields import Key, Meter, parse_key, parse_meter, parse_unit
-from hf_scaling.notation.grammar import Bar, Field, Machine, Note, Rest
+from hf_scaling.notation.grammar import Machine
 from hf_scaling.notation.pitch import pitches
+from hf_scaling.notation.problems import CODES
 from hf_scaling.notation.repair import Repair, Repaired, Unrepairable, repair
 from hf_scaling.notation.repeats import canonical_repeats
 from hf_scaling.notation.transpose import transpose

@@ -1,12 +1,10 @@
 """Two rules that span bars: how long each bar is, and that repeats and numbered endings come in pairs."""
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 from hf_scaling.notation.durations import Ticks
-
-Report = Callable[[str, int, str], None]  # code, offset, message
+from hf_scaling.notation.problems import Problems
 
 
 class BarLine(NamedTuple):
@@ -53,9 +51,9 @@ class BarLengths:
       the first).
     """
 
-    def __init__(self, report: Report) -> None:
-        """Judge a tune from its start; what is wrong goes to `report`."""
-        self._report = report
+    def __init__(self, problems: Problems) -> None:
+        """Judge a tune from its start; what is wrong goes to `problems`."""
+        self._problems = problems
         self._first = True  # no bar of this section has been heard
         self._ending = False  # this bar opens a numbered ending
         self._tune_pickup: Ticks | None = None  # None until the first bar has been heard
@@ -84,15 +82,16 @@ class BarLengths:
         self._give_up_short()
 
     def _judge(self, ticks: Ticks, full: Ticks, line: BarLine, offset: int, at_line_end: bool) -> None:
-        short, self._short = self._short, None
-        if short and short[0] + ticks == full and (short[2] or at_line_end):
-            if self._first:
-                self._section_pickup = ticks
-            return
-        self._short = short
-        self._give_up_short()
+        if self._short:
+            half, _, strong = self._short
+            if half + ticks == full and (strong or at_line_end):
+                self._short = None
+                if self._first:
+                    self._section_pickup = ticks
+                return
+            self._give_up_short()
         if ticks > full:
-            self._report("bar-long", offset, f"the bar is {ticks / full:.3g} of a bar long")
+            self._problems.report("bar-long", offset, f"the bar is {float(ticks / full):.3g} of a bar long")
         elif ticks < full and not self._may_be_short(ticks, full, line):
             self._short = (ticks, offset, line.strong)
         if self._tune_pickup is None:
@@ -110,7 +109,7 @@ class BarLengths:
 
     def _give_up_short(self) -> None:
         if self._short:
-            self._report("bar-short", self._short[1], "the bar is shorter than the metre says")
+            self._problems.report("bar-short", self._short[1], "the bar is shorter than the metre says")
             self._short = None
 
 
@@ -120,9 +119,9 @@ class Repeats:
     A `:|` without `|:` is legal: it repeats from the start, the last double bar or the last repeat (ABC 2.1 §4.8).
     """
 
-    def __init__(self, report: Report) -> None:
-        """Judge a tune from its start; what is wrong goes to `report`."""
-        self._report = report
+    def __init__(self, problems: Problems) -> None:
+        """Judge a tune from its start; what is wrong goes to `problems`."""
+        self._problems = problems
         self._open: int | None = None
         self._endings: list[tuple[int, tuple[int, ...]]] = []  # where, and the numbers
 
@@ -146,7 +145,7 @@ class Repeats:
 
     def _end_repeat(self) -> None:
         if self._open is not None:
-            self._report("repeat-open", self._open, "this repeat is never closed with :|")
+            self._problems.report("repeat-open", self._open, "this repeat is never closed with :|")
             self._open = None
 
     def _end_endings(self) -> None:
@@ -154,4 +153,4 @@ class Repeats:
         numbers = sorted(number for _, group in marks for number in group)
         if len(numbers) == 1 or numbers != list(range(1, len(numbers) + 1)):
             for offset, group in marks:
-                self._report("ending", offset, f"ending {group[0]} of endings that do not run 1, 2, ...")
+                self._problems.report("ending", offset, f"ending {group[0]} of endings that do not run 1, 2, ...")

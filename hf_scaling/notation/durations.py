@@ -46,14 +46,3 @@ def parse_length(text: str) -> tuple[int, int]:
     else:
         denominator = 2 ** (1 + len(rest))
     return (numerator, denominator) if numerator and denominator else (0, 1)
-
-
-def tuplet_time(p: int, compound: bool) -> int:
-    """The q of a tuplet `(p`: p notes in the time of q (ABC 2.1 §4.13); `compound` is a metre of 6/8, 9/8 or 12/8."""
-    return {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}.get(p, 3 if compound else 2)
-
-
-def broken(marks: int) -> tuple[Fraction, Fraction]:
-    """Factors of the longer and the shorter note of a broken rhythm with `marks` signs: `>` is 3/2 and 1/2."""
-    short = Fraction(1, 2**marks)
-    return 2 - short, short

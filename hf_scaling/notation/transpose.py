@@ -129,7 +129,11 @@ class _Transposer:
         before, after = self._text[start - 1 : start], self._text[end : end + 2]
         if before == piece[0]:  # a stray ^ or _ before it would make it a double sharp or flat
             return before not in "^_"
-        return not (before == "\n" and piece in LATE_FIELDS and after[:1] == ":" and after[1:] not in ("", *"|:\n"))
+        if after[:1] != ":" or len(piece) > 1:
+            return True
+        if self._machine.in_header:  # no key has come yet, so that any letter and a colon would be a field
+            return False
+        return before != "\n" or piece not in LATE_FIELDS or after[1:] in ("", *"|:\n")
 
 
 def _sharps(key: Key) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from hf_scaling.notation.check import read
 from hf_scaling.notation.fields import FREE, Key, Meter, parse_key, parse_meter, parse_unit
 from hf_scaling.notation.grammar import Machine, Note
 
@@ -48,10 +49,11 @@ class Header:
 def header(text: str) -> Header:
     """Read the header of a tune: everything up to its K: field. Never raises."""
     machine = Machine()
-    for line in text.splitlines(keepends=True):
-        machine.feed(line)
-        if not machine.in_header:
-            break
+    start = 0
+    while machine.in_header and start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        machine.feed(text[start:end])
+        start = end
     machine.close()
     return Header([(field.letter, field.value) for field in machine.fields])
 
@@ -97,10 +99,7 @@ def melody(text: str) -> list[int]:
     Notes stand in written order; tied notes of one position count once, a chord counts as the note written first,
     grace notes and overlays are left out. Never raises: what is no music is passed over.
     """
-    machine = Machine()
-    machine.feed(text)
-    machine.close()
-    return melody_of(machine)
+    return melody_of(read(text))
 
 
 def melody_of(machine: Machine) -> list[int]:

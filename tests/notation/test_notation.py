@@ -1,7 +1,9 @@
 """The notation engine: what is legal, what is wrong and where, and what repair makes of it."""
 
 import contextlib
+import gc
 import time
+from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
@@ -18,7 +20,9 @@ from hf_scaling.notation import (
     canonical_repeats,
     check,
     header,
+    judge,
     melody,
+    melody_of,
     parse_key,
     parse_meter,
     read,
@@ -173,6 +177,11 @@ def test_durations_are_exact() -> None:
     assert durations(tune("G11/17")) == [eighth * Fraction(11, 17)]
 
 
+def test_a_bar_too_long_by_a_fraction_of_a_tick_is_told_like_any_other() -> None:
+    (diagnostic,) = check(tune("G8|G30/17G8|G8|]")).diagnostics
+    assert (diagnostic.code, diagnostic.message) == ("bar-long", "the bar is 1.22 of a bar long")
+
+
 def test_bars_carry_what_stood_in_them() -> None:
     bars = [event for event in read(tune("G8|A4|]")).events if isinstance(event, Bar)]
     assert [Fraction(bar.duration) / WHOLE for bar in bars] == [1, Fraction(1, 2)]
@@ -280,8 +289,9 @@ TEXTS = st.one_of(
 @given(TEXTS)
 @settings(max_examples=600, deadline=None)
 def test_any_text_is_checked_and_repair_is_idempotent(text: str) -> None:
-    verdict = check(text)
-    melody(text), header(text), canonical_repeats(text), list(split_tunes(text.splitlines()))
+    verdict, machine = check(text), read(text)
+    assert (judge(machine, text), melody_of(machine)) == (verdict, melody(text))
+    header(text), canonical_repeats(text), list(split_tunes(text.splitlines()))
     try:
         repaired = repair(text)
     except Unrepairable:
@@ -314,3 +324,45 @@ def test_time_is_linear_in_the_length(piece: str) -> None:
         return time.process_time() - start
 
     assert seconds(8_000) < 40 * max(seconds(800), 0.005)  # a quadratic step would make it 100
+
+
+def test_a_long_token_fed_in_pieces_is_linear_too() -> None:
+    def seconds(count: int) -> float:
+        machine = Machine()
+        start = time.process_time()
+        for character in "%" * count:
+            machine.feed(character)
+        assert machine.pending == "%" * count
+        return time.process_time() - start
+
+    assert seconds(400_000) < 40 * max(seconds(40_000), 0.01)
+
+
+def test_a_header_is_read_without_the_music_behind_it() -> None:
+    def seconds(work: Callable[[str], object]) -> float:
+        start = time.process_time()
+        work(long)
+        return time.process_time() - start
+
+    long = tune("GABc dedB|" * 5_000)
+    assert header(long).fields == header(tune("")).fields
+    assert seconds(header) < seconds(read) / 20
+
+
+def test_a_tune_that_has_been_read_is_freed_at_once() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        read(tune('[GB]2 (3GAB "Am"{a}c>d|:e4:|'))
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [("A:|", "note"), ("A:", "note"), ("A:me", "field"), ("M:C", "field"), ("H:x", "field"), ("H x", "shorthand")],
+)
+def test_a_letter_at_the_start_of_a_line_is_music_or_a_field(line: str, kind: str) -> None:
+    tokens = read(f"X:1\nK:C\nC|\n{line}\n").tokens
+    assert next(name for name, _, offset in tokens if offset == len("X:1\nK:C\nC|\n")) == kind

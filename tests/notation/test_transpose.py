@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hf_scaling.notation import (
@@ -229,6 +229,8 @@ BODIES = st.lists(PIECES, max_size=30).map("".join)
 
 
 @given(st.one_of(st.text(max_size=40), BODIES, BODIES.map("X:1\nK:Db\n".__add__)), SEMITONES)
+@example("B,:|", 3)  # before any key "D:|" would be a field
+@example(" B,:|", 3)
 @settings(max_examples=400, deadline=None)
 def test_any_text_keeps_its_verdict_and_sounds_as_moved(text: str, semitones: int) -> None:
     result = transpose(text, semitones)
@@ -302,3 +304,9 @@ def test_music21_hears_the_same() -> None:
             assert [pitch.midi for note in stream.recurse().notes for pitch in note.pitches] == pitches(version)
             heard += 1
     assert heard > 100
+
+
+def test_a_bar_too_long_by_an_odd_fraction_is_reported_and_no_error():
+    text = "X:1\nM:1/1\nL:1/4\nK:C\nABcd A/100|\n"
+    assert [found.code for found in check(text).diagnostics] == ["bar-long"]
+    assert pitches(transpose(text, 2)) == [pitch + 2 for pitch in pitches(text)]

@@ -1,7 +1,11 @@
 """The data stage through the recipe, and what `hf-scaling data` says of it."""
 
 import json
+import os
 import shutil
+import signal
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,3 +127,34 @@ def test_bad_choices_are_named(commands, tiny_yaml, tmp_path, option, values, me
     assert ended.code == 2
     assert message in ended.problems[0]
     assert not (tmp_path / "study").exists()
+
+
+def at_work(pid):
+    """The children of a process that have computed for a fifth of a second."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ticks = {child: int(Path(f"/proc/{child}/stat").read_text().split()[13]) for child in children}
+    except FileNotFoundError:  # ended meanwhile
+        return []
+    return [child for child, used in ticks.items() if used >= 0.2 * os.sysconf("SC_CLK_TCK")]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
+def test_stopped_while_it_reads_it_leaves_no_process_and_no_lock(commands, tiny_yaml, tmp_path, sent):
+    options = ["--config", tiny_yaml, "--output_dir", tmp_path / "study", "--collections", "airdsAirs"]
+    started = commands.start("prepare_data.py", *options)
+    workers = []
+
+    def reading():
+        workers[:] = at_work(started.pid)
+        return len(workers) == min(2, len(os.sched_getaffinity(0)))
+
+    ended = started.kill_when(reading, sent)
+    assert ended.code == (130 if sent == signal.SIGINT else -sent)
+    assert "Traceback" not in ended.stderr
+    until = time.monotonic() + 20
+    while any(Path("/proc", worker).exists() for worker in workers) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not [worker for worker in workers if Path("/proc", worker).exists()]
+    again = commands.run("prepare_data.py", *options)
+    assert again.code == 0, again.stderr

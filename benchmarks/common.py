@@ -1,0 +1,56 @@
+"""What every benchmark does at its end: say what was found, and write it to `benchmarks/results/NAME.json`."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hf_scaling.records import write_json
+
+_FOLDER = Path(__file__).parent
+
+
+def write_result(
+    name: str, rows: Sequence[Mapping[str, Any]], ratios: Mapping[str, float], goals: Mapping[str, float]
+) -> None:
+    """Print the ratios and write the result. A goal is met by a ratio at or above it; one without a ratio is no goal.
+
+    rows: what was measured, in units that their keys name.
+    """
+    goals = {label: goal for label, goal in goals.items() if label in ratios}
+    met = {label: ratios[label] >= goal for label, goal in goals.items()}
+    for label, ratio in ratios.items():
+        verdict = f"   goal {goals[label]:.3g}: {'met' if met[label] else 'MISSED'}" if label in goals else ""
+        print(f"{ratio:10.3g}  {label}{verdict}")
+    result = {
+        "name": name,
+        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "git_commit": _git_commit(),
+        "rows": rows,
+        "ratios": ratios,
+        "goals": goals,
+        "met": met,
+    }
+    path = _FOLDER / "results" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    write_json(path, result)
+    print(f"result: {path}")
+
+
+def _cpu() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def _git_commit() -> str:
+    command = ["git", "-C", str(_FOLDER), "describe", "--always", "--abbrev=40", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,76 @@
+"""Rules about lines: none is empty, nothing follows a backslash, and fields stand in the order of the standard."""
+
+from hf_scaling.notation.events import Field
+from hf_scaling.notation.problems import Problems
+
+_FIELDS = frozenset("ABCDEFGHIKLMNOPQRSTUVWXZmrsw+")
+_HEADER_ONLY = frozenset("ABCDFGHOSZ")
+
+
+class Lines:
+    """Judges how lines begin and end."""
+
+    def __init__(self, problems: Problems) -> None:
+        """Stand before the first line."""
+        self._problems = problems
+        self.waiting = True  # the next token that is more than layout matters: it begins a line or follows a backslash
+        self._blank = True  # nothing but white space on this line yet
+        self._empty = False  # an empty line has passed
+        self._continued: int | None = None  # where a line was joined to the next
+
+    def begin(self, offset: int) -> None:
+        """The token that was waited for comes."""
+        self.waiting = self._blank = False
+        if self._empty:
+            self._empty = False
+            self._problems.report("empty-line", offset, "an empty line ends a tune, but here it goes on")
+        if self._continued is not None:
+            self._problems.report("continuation", self._continued, "nothing may follow a backslash on its line")
+            self._continued = None
+
+    def comment(self) -> None:
+        """A comment comes; a line with nothing else is not empty."""
+        self._blank = False
+
+    def continuation(self, offset: int) -> None:
+        """A backslash comes, which joins this line to the next."""
+        self._continued, self.waiting = offset, True
+
+    def end(self, first: bool) -> None:
+        """A line ends; `first`: it was the first of the text, which may be empty."""
+        self._empty = self._empty or (self._blank and not first)
+        self._blank, self._continued, self.waiting = True, None, True
+
+
+class FieldOrder:
+    """Judges which fields come, and in which order; `header` holds those of the header."""
+
+    def __init__(self, problems: Problems) -> None:
+        """Stand before the first field."""
+        self._problems = problems
+        self.header: list[Field] = []
+        self._numbered = False  # X: has come
+
+    def take(self, field: Field, in_header: bool) -> None:
+        """A field comes."""
+        letter, offset = field.letter, field.offset
+        if in_header:
+            self.header.append(field)
+        elif letter in _HEADER_ONLY:
+            self._problems.report("header-order", offset, f"{letter}: belongs before K:, which ends the header")
+        if letter not in _FIELDS:
+            self._problems.report("field-letter", offset, f"{letter}: is no field of ABC 2.1")
+        if letter == "X":
+            if self._numbered or not in_header:
+                self._problems.report("second-tune", offset, "another tune begins here")
+            self._numbered = True
+
+    def finish(self) -> None:
+        """The tune is over: X: must be the first field, and K: one of the header's."""
+        letters = [field.letter for field in self.header]
+        if "X" not in letters:
+            self._problems.report("no-number", 0, "there is no X: field")
+        elif letters[0] != "X":
+            self._problems.report("header-order", self.header[letters.index("X")].offset, "X: is not the first field")
+        if "K" not in letters:
+            self._problems.report("no-key", 0, "there is no K: field before the music")

@@ -1,0 +1,77 @@
+"""Tuplets and broken rhythm: marks that change the lengths of the notes around them (ABC 2.1 §4.4 and §4.13)."""
+
+from functools import lru_cache
+
+from hf_scaling.notation.problems import Problems
+
+_MOST_SIGNS = 4  # ">>>>" makes the longer note 31/16
+
+Factor = tuple[int, int]
+"""What a length is multiplied by: numerator and denominator."""
+
+
+@lru_cache(maxsize=256)
+def _parse_tuplet(text: str) -> tuple[int, int | None, int] | None:
+    """p, q (None: the default) and r of a tuplet token such as `(3` or `(3:2:4`; None if a number is out of sense."""
+    p, q, r = (text[1:] + "::").split(":")[:3]
+    if len(q) > 2 or len(r) > 2 or (q and not int(q)) or (r and not int(r)):
+        return None
+    return int(p), int(q) if q else None, int(r or p)
+
+
+def _tuplet_time(p: int, compound: bool) -> int:
+    """The q of a tuplet `(p`: p notes in the time of q."""
+    return {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}.get(p, 3 if compound else 2)
+
+
+class Rhythm:
+    """The marks that wait for notes: at most one tuplet and one broken rhythm at a time."""
+
+    def __init__(self, problems: Problems) -> None:
+        """Nothing waits."""
+        self._problems = problems
+        self.waiting = False  # some mark waits for the next note
+        self._broken: Factor | None = None  # of the next length
+        self._tuplet: Factor = (1, 1)
+        self._tuplet_left = 0  # notes that it still holds for
+        self._at = 0  # where the last mark stood
+
+    def take(self) -> Factor:
+        """The factor of the next length; it is used up."""
+        numerator, denominator = self._broken or (1, 1)
+        self._broken = None
+        if self._tuplet_left:
+            self._tuplet_left -= 1
+            numerator, denominator = numerator * self._tuplet[0], denominator * self._tuplet[1]
+        self.waiting = self._tuplet_left > 0
+        return numerator, denominator
+
+    def tuplet(self, text: str, compound: bool, offset: int) -> None:
+        """A tuplet mark such as `(3` comes; `compound` is a metre of 6/8, 9/8 or 12/8."""
+        numbers = _parse_tuplet(text)
+        if numbers is None or self._tuplet_left:
+            self._problems.report("tuplet", offset, "a tuplet inside a tuplet, or one that cannot be")
+        if numbers:
+            p, q, self._tuplet_left = numbers
+            self._tuplet = q or _tuplet_time(p, compound), p
+            self._at, self.waiting = offset, True
+
+    def broken(self, text: str, offset: int) -> Factor | None:
+        """A mark such as `>` comes: returns the factor of the note before it, None if there can be no mark here."""
+        if self._broken or len(text) > _MOST_SIGNS:
+            return None
+        whole = 2 ** len(text)
+        longer, shorter = (2 * whole - 1, whole), (1, whole)
+        before, self._broken = (longer, shorter) if text[0] == ">" else (shorter, longer)
+        self._at, self.waiting = offset, True
+        return before
+
+    def end_bar(self) -> None:
+        """A bar ends: no mark may wait for its notes any more."""
+        code = "broken-rhythm" if self._broken else "tuplet"
+        self._problems.report(code, self._at, "the bar ends before the notes that the rhythm mark needs")
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget what waits."""
+        self.waiting, self._broken, self._tuplet_left = False, None, 0
