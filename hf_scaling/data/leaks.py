@@ -130,20 +130,18 @@ def leak_report(
     """
     thresholds = sorted({*THRESHOLDS, threshold})
     members = [np.flatnonzero(splits == number) for number in range(len(SPLITS))]
-    music = [[bodies[index] for index in where.tolist()] for where in members]
+
+    def compared(these: np.ndarray, those: np.ndarray, pairs: Pairs) -> dict[str, Any]:
+        music = ([bodies[index] for index in where.tolist()] for where in (these, those))
+        shared = count_overlaps(*music)
+        return {"tunes": len(these), "twins": _twins(pairs, thresholds), "share_50_characters": shared}
+
     report: dict[str, Any] = {"split_threshold": threshold, "thresholds": thresholds}
     for (a, b), pairs in crossing.items():
-        report[f"{SPLITS[a]}_in_{SPLITS[b]}"] = {
-            "tunes": len(members[a]),
-            "twins": _twins(pairs, thresholds),
-            "share_50_characters": count_overlaps(music[a], music[b]),
-        }
+        report[f"{SPLITS[a]}_in_{SPLITS[b]}"] = compared(members[a], members[b], pairs)
     order = np.random.default_rng(seed).permutation(len(splits))
     test, train = order[: len(members[2])], order[len(order) - len(members[0]) :]
-    report["random_split_test_in_train"] = {
-        "tunes": len(test),
-        "twins": _twins(similar_pairs(grams, test, train, thresholds[0]), thresholds),
-    }
+    report["random_split_test_in_train"] = compared(test, train, similar_pairs(grams, test, train, thresholds[0]))
     report["leaks"] = sum(report[f"{SPLITS[a]}_in_{SPLITS[b]}"]["twins"][f"{threshold:g}"] for a, b in crossing)
     return report
 

@@ -123,11 +123,13 @@ def test_the_threshold_decides_what_is_a_leak_and_is_reported_beside_the_usual_o
 def test_the_report_says_what_a_random_split_would_have_leaked():
     families = [frozenset(range(100 * number, 100 * number + 20)) for number in range(30)]
     grams = {"train": families[:20] * 5, "validation": families[20:25] * 5, "test": families[25:] * 5}
-    bodies = {split: ["abc"] * len(prints) for split, prints in grams.items()}
+    bodies = {split: [f"{sorted(one)} is its music"[:99] for one in prints] for split, prints in grams.items()}
     result = report_of(grams, bodies, 0.3)
     assert result["leaks"] == 0
     assert result["random_split_test_in_train"]["tunes"] == 25
     assert result["random_split_test_in_train"]["twins"]["0.3"] >= 24  # of five copies, one at least is elsewhere
+    assert result["random_split_test_in_train"]["share_50_characters"] >= 24
+    assert result["test_in_train"]["share_50_characters"] == 0
     assert report_of(grams, bodies, 0.3) == result
 
 
