@@ -1,4 +1,4 @@
-"""What the README promises: its two commands, every other command, every link and every number."""
+"""What the README and the pages of docs/ promise: every command, and of the README every link and number."""
 
 import re
 import shlex
@@ -19,8 +19,9 @@ TEST = 'pip install -e ".[test]" && python -m pytest'
 
 
 def readme_commands():
-    """Every command of the README's bash blocks, without comments."""
-    blocks = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    """Every command of the bash blocks of the README and of docs/, without comments."""
+    pages = [README, *(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))]
+    blocks = re.findall(r"^```bash\n(.*?)^```", "\n".join(pages), re.MULTILINE | re.DOTALL)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
     return [command for line in lines if (command := re.sub(r"\s+#.*", "", line).strip())]
 

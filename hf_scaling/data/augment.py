@@ -17,7 +17,8 @@ def transposed_copies(texts: Sequence[str], transpositions: Sequence[int]) -> It
     """
     jobs = [(index, semitones) for semitones in transpositions for index in range(len(texts))]
     pairs = ((texts[index], semitones) for index, semitones in jobs)
-    copies = in_parallel(_copy, tqdm(pairs, desc="transposing", total=len(jobs), unit=" tunes", leave=False))
+    bar = tqdm(pairs, desc="transposing", total=len(jobs), unit=" tunes", leave=False, disable=not jobs)
+    copies = in_parallel(_copy, bar)
     for (index, semitones), (text, key) in zip(jobs, copies, strict=True):
         if text != texts[index]:
             yield index, semitones, text, key
