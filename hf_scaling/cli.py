@@ -114,7 +114,10 @@ def _data(options: argparse.Namespace) -> None:
         return
     from hf_scaling.data.register import describe_rejects
 
-    rows = read_jsonl(options.study / "dataset" / "rejects.jsonl")
+    listed = options.study / "dataset" / "rejects.jsonl"
+    if not listed.is_file():
+        raise UserError(f"{options.study}: holds no dataset/rejects.jsonl; expected the folder of a prepared study")
+    rows = read_jsonl(listed)
     print(describe_rejects(rows, options.reason, options.limit, options.json))
 
 

@@ -15,6 +15,7 @@ TIERS = ("parses", "strict")
 REASONS = {
     "no key": "there is no K: field, which ends the header, or nothing stands in it",
     "several voices": "a V: field: a tune has one voice",
+    "several tunes": "another X: field behind the first tune's key",
     "no music": "nothing but fields and comments",
     "too short": "shorter than min_chars when cleaned",
     "too long": "longer than max_chars when cleaned",
@@ -26,6 +27,7 @@ REASONS = {
 _LONGEST = 16  # a raw tune longer than max_chars by this factor is not looked into
 _KEPT_IN_BODY = ("K:", "M:", "L:")  # the rest of the body's fields say nothing that is played
 _FIELD = re.compile(r"(?![A-Ga-gxyz]:[|:])[A-Za-z+]:")  # "D:|" is a note before a repeat, no discography
+_REMARK = re.compile(r"\[(?![KML]:)[A-Za-z]:[^\[\]]*\]")
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _SPACES = re.compile(r"[ \t]+")
 _MOJIBAKE_LAYERS = 8
@@ -90,12 +92,15 @@ def clean(raw: str, options: CleanOptions) -> CleanTune | Reject:
     key_line = next((number for number, line in enumerate(lines) if line.startswith("K:")), None)
     if key_line is None:
         return Reject("no key")
-    if any(line.startswith("V:") or "[V:" in line for line in lines):
+    above, below = lines[: key_line + 1], [line.replace("`", "").strip() for line in lines[key_line + 1 :]]
+    if any(line.startswith("V:") for line in above + below) or any("[V:" in line for line in below):
         return Reject("several voices")
-    music = _body_lines(lines[key_line + 1 :])
+    if any(line.startswith("X:") for line in below):
+        return Reject("several tunes")
+    music = _body_lines(below)
     if not music:
         return Reject("no music")
-    head = _header_lines(lines[: key_line + 1], options.keep_fields)
+    head = _header_lines(above, options.keep_fields)
     if not head[-1][1]:
         return Reject("no key")
     result = "\n".join([*(f"{letter}:{value}" for letter, value in head if value), *music]) + "\n"
@@ -113,17 +118,26 @@ def clean(raw: str, options: CleanOptions) -> CleanTune | Reject:
 
 def _body_lines(lines: list[str]) -> list[str]:
     """The music, with fields that are not played left out and continued lines joined."""
-    lines = [line.replace("`", "").strip() for line in lines]
+    lines = [_without_remarks(line) for line in lines]
     kept = [line for line in lines if line and (not _FIELD.match(line) or line.startswith(_KEPT_IN_BODY))]
     joined = re.sub(r"\\\n", " ", "\n".join(kept)).rstrip("\\ \t")
     lines = [_SPACES.sub(" ", line).strip() for line in joined.split("\n")]
     return [line for line in lines if line]
 
 
+def _without_remarks(line: str) -> str:
+    """A line of the body without inline fields that are not played, such as `[r:...]` and `[N:...]`."""
+    removed = 1
+    while removed:  # what closes up around one may be another
+        line, removed = _REMARK.subn("", line)
+    return line.strip()
+
+
 def _header_lines(lines: list[str], keep_fields: tuple[str, ...]) -> list[tuple[str, str]]:
     """The header's fields as (letter, value) in the order of FIELDS; values may be empty; K: is last."""
     letters = {*"XTRMLK", *keep_fields}
-    head = header("\n".join(line for line in lines if line[:1] in letters and line[1:2] == ":"))
+    wanted = (line for line in lines if line[:1] in letters and line[1:2] == ":")
+    head = header("\n".join(f"{line[:2]}{_mended(line[2:])}" for line in wanted))
     values = {
         "X": ["1"],
         "T": [head.title],
@@ -133,17 +147,23 @@ def _header_lines(lines: list[str], keep_fields: tuple[str, ...]) -> list[tuple[
         "K": [head.first("K") or ""],
     }
     values |= {letter: [value for name, value in head.fields if name == letter] for letter in keep_fields}
-    return [(letter, _mended(value)) for letter in FIELDS for value in values.get(letter, ())]
+    return [(letter, value) for letter in FIELDS for value in values.get(letter, ())]
 
 
 def _mended(value: str) -> str:
-    """A field's value with single spaces, and without the letters that a wrong decoding made (ftfy)."""
-    value = " ".join(value.split())
+    """A field's value with single spaces, and without the letters that a wrong decoding made (ftfy).
+
+    It ends before a percent sign, whatever stands before that or made it: the notation engine reads no further.
+    """
+    value = _plain(value)
     for _ in range(_MOJIBAKE_LAYERS):
         if value.isascii():
             break
-        fixed = ftfy.fix_text(value, uncurl_quotes=False, fix_latin_ligatures=False)
-        value, before = " ".join(_COMMENT.sub("", fixed).split()), value
+        value, before = _plain(ftfy.fix_text(value, uncurl_quotes=False, fix_latin_ligatures=False)), value
         if value == before:
             break
     return value
+
+
+def _plain(value: str) -> str:
+    return " ".join(value.partition("%")[0].rstrip("\\ ").split())

@@ -1,17 +1,19 @@
 """All sources read and cleaned: tunes that differ, each with where it came from, in an order of their own."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from operator import itemgetter
 from typing import Any
 
+import numpy as np
+from scipy.sparse import csr_array
 from tqdm import tqdm
 
 from hf_scaling.data.clean import REASONS as CLEANING_REASONS
 from hf_scaling.data.clean import CleanOptions, CleanTune, Reject, clean
+from hf_scaling.data.families import incidence
 from hf_scaling.data.parallel import in_parallel
 from hf_scaling.data.sources import REASONS as SOURCE_REASONS
 from hf_scaling.data.sources import SOURCES, RawTune, SourceOptions, Unread
@@ -19,20 +21,27 @@ from hf_scaling.data.splits import Key
 from hf_scaling.records import UserError, content_hash
 
 _SAME = "same music as another tune"
-REASONS = SOURCE_REASONS | CLEANING_REASONS | {_SAME: "its music is that of a tune already taken, to the character"}
+REASONS = SOURCE_REASONS | CLEANING_REASONS | {_SAME: "below the header it is, to the character, a tune already taken"}
 """Every reason for which a tune may be left out, with what it means."""
 
 MOST_COPIES = 100
+_NO_GRAMS = np.empty(0, dtype=np.uint32)
 _OPENING = 80  # characters of a rejected tune that are kept, to know it by
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """The tunes kept, in the order of their keys, and the rejects: `REASONS` with provenance, as JSON."""
+    """The tunes kept, in the order of their keys, and the rejects: `REASONS` with provenance, as JSON.
 
-    raws: list[RawTune]  # without their text
+    raws: without their text; tunes: without their grams; grams: their incidence; groups: of each tune, what its source
+    or that of a duplicate calls settings of one tune.
+    """
+
+    raws: list[RawTune]
     tunes: list[CleanTune]
+    grams: csr_array
     keys: list[Key]
+    groups: list[set[str]]
     rejects: list[dict[str, Any]]
 
     @property
@@ -52,11 +61,11 @@ def parse_sources(sources: Iterable[str]) -> dict[str, float]:
     """
     weights: dict[str, float] = {}
     for text in sources:
-        name, _, weight = text.partition("=")
+        name, given, weight = text.partition("=")
         if name not in SOURCES or name in weights:
             raise UserError(f"sources: got {name!r}, expected some of {', '.join(SOURCES)}, each once")
         try:
-            weights[name] = float(weight or 1)
+            weights[name] = float(weight) if given else 1
         except ValueError:
             weights[name] = 0
         if not 0 < weights[name] <= MOST_COPIES:
@@ -74,14 +83,15 @@ def corpus_identity(names: Iterable[str], options: SourceOptions) -> dict[str, s
 def read_corpus(weights: Mapping[str, float], source_options: SourceOptions, options: CleanOptions) -> Corpus:
     """Read and clean every tune of the sources in `weights`, on all cores.
 
-    Of tunes with the same music the one stays whose source is named first, then the one whose content hashes lowest:
-    nothing depends on the order of files.
+    Of tunes with the same music the one stays whose source is named first, then the one whose content hashes lowest,
+    then the first by name: nothing depends on the order of files. It keeps the groups of them all.
 
     Raises:
         UserError: a source or its configuration is wrong, or no tune is left.
     """
     ranks = {name: rank for rank, name in enumerate(weights)}
     kept: dict[str, tuple[Key, RawTune, CleanTune]] = {}
+    groups: defaultdict[str, set[str]] = defaultdict(set)
     rejects: list[dict[str, Any]] = []
     for origin, result in in_parallel(partial(_cleaned, options=options), _read(weights, source_options)):
         if isinstance(result, Reject):
@@ -89,17 +99,27 @@ def read_corpus(weights: Mapping[str, float], source_options: SourceOptions, opt
             continue
         entry = (ranks[origin.source], content_hash(result.text)), origin, result
         music = content_hash(result.body)
+        if origin.group:
+            groups[music].add(f"{origin.source}/{origin.group}")
         if music in kept:
-            entry, (_, loser, tune) = sorted((entry, kept[music]), key=itemgetter(0))
+            entry, (_, loser, tune) = sorted((entry, kept[music]), key=_precedence)
             rejects.append(_reject(replace(loser, text=tune.text[:_OPENING]), Reject(_SAME)))
         kept[music] = entry
     if not kept:
         reasons = dict(Counter(reject["reason"] for reject in rejects))
         raise UserError(f"sources: {', '.join(weights)} gave no usable tune (rejected: {reasons})")
-    entries = sorted(kept.values(), key=itemgetter(0))
-    keys, raws, tunes = (list(column) for column in zip(*entries, strict=True))
+    order = sorted(kept, key=lambda music: _precedence(kept[music]))
+    keys, raws, tunes = (list(column) for column in zip(*(kept[music] for music in order), strict=True))
     rejects.sort(key=lambda reject: (ranks[reject["source"]], reject["collection"], reject["file"], reject["number"]))
-    return Corpus(raws, tunes, keys, rejects)
+    kept.clear()  # or a third of all memory would be held twice
+    grams = incidence([tune.grams for tune in tunes])
+    tunes = [replace(tune, grams=_NO_GRAMS) for tune in tunes]
+    return Corpus(raws, tunes, grams, keys, [groups[music] for music in order], rejects)
+
+
+def _precedence(entry: tuple[Key, RawTune, CleanTune]) -> tuple[Any, ...]:
+    key, origin, _ = entry
+    return key, origin.collection, origin.file, origin.setting, origin.number
 
 
 def _read(names: Iterable[str], options: SourceOptions) -> Iterator[RawTune | Unread]:

@@ -12,7 +12,6 @@ from hf_scaling.data.augment import transposed_copies
 from hf_scaling.data.card import dataset_card
 from hf_scaling.data.clean import CleanOptions
 from hf_scaling.data.corpus import Corpus, parse_sources, read_corpus
-from hf_scaling.data.families import incidence
 from hf_scaling.data.leaks import SPLITS, leak_report
 from hf_scaling.data.sources import SOURCES, SourceOptions
 from hf_scaling.data.splits import Split, draw, first_members, split_by_family
@@ -69,32 +68,15 @@ def build_dataset(options: DataOptions, folder: Path, identity: Mapping[str, str
             splits.
     """
     weights = parse_sources(options.sources)
-    corpus = read_corpus(weights, options.source_options, options.clean_options)
-    grams = incidence([tune.grams for tune in corpus.tunes])
-    split = split_by_family(
-        grams,
-        [f"{raw.source}/{raw.group}" if raw.group else "" for raw in corpus.raws],
-        corpus.keys,
-        options.family_threshold,
-        options.validation_fraction,
-        options.test_fraction,
-        options.seed,
-    )
-    if empty := [name for number, name in enumerate(SPLITS) if not (split.splits == number).any()]:
-        raise UserError(
-            f"{empty[0]}: no tune family fell into this split of {len(split.splits)} tunes; "
-            "use more tunes or larger validation_fraction and test_fraction"
-        )
-    bodies = [tune.body for tune in corpus.tunes]
-    leaks = leak_report(split.crossing, grams, split.splits, bodies, options.family_threshold, options.seed)
-    if leaks["leaks"]:
-        report = folder.with_name("leak_report.json")  # the data set is not written, but what is wrong with it is
-        write_json(report, leaks)
-        raise UserError(
-            f"leak report: {leaks['leaks']} tunes have a near-duplicate in another split, expected none; see {report}"
-        )
-    tables = _tables(corpus, split, _copies(corpus, weights, options.seed), options.transpositions)
     licences = {name: SOURCES[name].licence(options.source_options) for name in weights}
+    corpus = read_corpus(weights, options.source_options, options.clean_options)
+    split, leaks = _split(corpus, options, folder)
+    copies = _copies(corpus, weights, options.seed)
+    if not copies[split.splits == 0].any():
+        raise UserError(
+            f"sources: got {list(options.sources)}, which leaves no tune to train on; expected larger weights"
+        )
+    tables = _tables(corpus, split, copies, options.transpositions)
     statistics = {
         "options": asdict(options),
         "identity": identity,
@@ -107,6 +89,39 @@ def build_dataset(options: DataOptions, folder: Path, identity: Mapping[str, str
         write_json(temporary / "statistics.json", statistics)
         write_jsonl(temporary / "rejects.jsonl", corpus.rejects)
         write_text(temporary / "README.md", dataset_card(statistics, leaks))
+
+
+def _split(corpus: Corpus, options: DataOptions, folder: Path) -> tuple[Split, dict[str, Any]]:
+    """The split and its leak report."""
+    split = split_by_family(
+        corpus.grams,
+        corpus.groups,
+        corpus.keys,
+        options.family_threshold,
+        options.validation_fraction,
+        options.test_fraction,
+        options.seed,
+    )
+    if empty := [name for number, name in enumerate(SPLITS) if not (split.splits == number).any()]:
+        raise UserError(
+            f"{empty[0]}: no tune family fell into this split of {len(split.splits)} tunes; "
+            "use more tunes or larger validation_fraction and test_fraction"
+        )
+    leaks = leak_report(
+        split.crossing,
+        corpus.grams,
+        split.splits,
+        lambda index: corpus.tunes[index].body,
+        options.family_threshold,
+        options.seed,
+    )
+    if leaks["leaks"]:
+        report = folder.with_name("leak_report.json")  # the data set is not written, but what is wrong with it is
+        write_json(report, leaks)
+        raise UserError(
+            f"leak report: {leaks['leaks']} tunes have a near-duplicate in another split, expected none; see {report}"
+        )
+    return split, leaks
 
 
 def _copies(corpus: Corpus, weights: dict[str, float], seed: int) -> np.ndarray:

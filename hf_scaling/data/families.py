@@ -8,7 +8,7 @@ proposes cannot leak: `splits.py` looks for them across splits, exactly, and joi
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from rensa import RMinHash
@@ -74,16 +74,16 @@ def join(labels: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return connected_components(coo_array(edges, shape=(count, count)), directed=False)[1][labels]
 
 
-def find_families(grams: csr_array, groups: Sequence[str], threshold: float) -> np.ndarray:
+def find_families(grams: csr_array, groups: Sequence[Collection[str]], threshold: float) -> np.ndarray:
     """Number of the family of each tune: int, shape (tunes,).
 
     Args:
         grams: the tunes' `incidence`.
-        groups: tunes that share a non-empty group are one family, whatever their notes.
+        groups: of each tune; tunes that share one are one family, whatever their notes.
         threshold: Jaccard similarity from which two tunes are near-duplicates, in (0, 1].
     """
     first: dict[str, int] = {}
-    same = [(first.setdefault(group, index), index) for index, group in enumerate(groups) if group]
+    same = [(first.setdefault(group, index), index) for index, names in enumerate(groups) for group in names]
     labels = np.arange(grams.shape[0], dtype=np.int32)
     labels = join(labels, *np.array(same, dtype=np.int64).reshape(-1, 2).T)
     rows = 3 if threshold >= 0.2 else 2

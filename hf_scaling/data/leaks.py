@@ -5,7 +5,8 @@ and Kaushik, 2006), which no pair at or above the threshold can pass unseen; the
 part in it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ THRESHOLDS = (0.3, 0.5, 0.8)
 OVERLAP = 50  # characters
 _CROSSINGS = ((1, 0), (2, 0), (2, 1))  # each split in those that come before it
 _ROWS_AT_ONCE = 256  # bounds the memory of one block of the index's product
-_TEXTS_AT_ONCE = 16384
+_TEXTS_AT_ONCE = 4096
 
 
 class Pairs(NamedTuple):
@@ -65,13 +66,14 @@ def crossing_pairs(grams: csr_array, splits: np.ndarray, threshold: float) -> di
     return {(a, b): similar_pairs(grams, members[a], members[b], threshold) for a, b in _CROSSINGS}
 
 
-def count_overlaps(these: Sequence[str], those: Sequence[str]) -> int:
+def count_overlaps(these: Sequence[str], those: Iterable[str]) -> int:
     """How many of `these` texts share a run of 50 characters with any of `those`."""
     owners, hashes = _windows(these)
     distinct, number = np.unique(hashes, return_inverse=True)
     met = np.zeros(len(distinct), dtype=bool)
-    for start in range(0, len(those) if len(distinct) else 0, _TEXTS_AT_ONCE):
-        _, seen = _windows(those[start : start + _TEXTS_AT_ONCE])
+    source = iter(those if len(distinct) else ())
+    while batch := list(islice(source, _TEXTS_AT_ONCE)):
+        _, seen = _windows(batch)
         place = np.minimum(np.searchsorted(distinct, seen), len(distinct) - 1)
         met[place[distinct[place] == seen]] = True
     return len(np.unique(owners[met[number]]))
@@ -114,7 +116,7 @@ def leak_report(
     crossing: Mapping[tuple[int, int], Pairs],
     grams: csr_array,
     splits: np.ndarray,
-    bodies: Sequence[str],
+    body: Callable[[int], str],
     threshold: float,
     seed: int,
 ) -> dict[str, Any]:
@@ -124,7 +126,7 @@ def leak_report(
         crossing: `crossing_pairs` at or below the lowest threshold reported.
         grams: the tunes' incidence.
         splits: of each tune, as an index into SPLITS.
-        bodies: the music of each tune.
+        body: the music of a tune by its number; transposed copies, whose grams are their originals', are left out.
         threshold: the similarity that the split promises to keep apart.
         seed: of the random split that stands for comparison.
     """
@@ -132,8 +134,7 @@ def leak_report(
     members = [np.flatnonzero(splits == number) for number in range(len(SPLITS))]
 
     def compared(these: np.ndarray, those: np.ndarray, pairs: Pairs) -> dict[str, Any]:
-        music = ([bodies[index] for index in where.tolist()] for where in (these, those))
-        shared = count_overlaps(*music)
+        shared = count_overlaps([body(index) for index in these.tolist()], map(body, those.tolist()))
         return {"tunes": len(these), "twins": _twins(pairs, thresholds), "share_50_characters": shared}
 
     report: dict[str, Any] = {"split_threshold": threshold, "thresholds": thresholds}

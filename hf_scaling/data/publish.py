@@ -10,23 +10,24 @@ from huggingface_hub.errors import HFValidationError, HTTPError, LocalTokenNotFo
 from hf_scaling.data.corpus import parse_sources
 from hf_scaling.data.dataset import load_splits
 from hf_scaling.data.sources import SOURCES, SourceOptions
-from hf_scaling.records import UserError, read_json
+from hf_scaling.records import UserError, read_json, write_json
 
-_BESIDE = ("leak_report.json", "statistics.json", "corpus.png")
+_BESIDE = ("leak_report.json", "rejects.jsonl", "baselines.json", "corpus.png")
+_PLACES = ("the_session_path", "abc_files", "midi_files")  # of this machine, and nobody else's business
 
 
 def check_redistributable(dataset: Path) -> None:
     """Raise UserError naming every source of a data set that may not be redistributed.
 
-    The terms are those that this program knows of each source, not those that the folder claims.
+    The terms are those that this program knows of each source; of the user's own files, those that the user states.
     """
     try:
         options = read_json(dataset / "statistics.json")["options"]
         named = set(parse_sources(options["sources"]))
         source_options = SourceOptions(**options["source_options"])
-    except (KeyError, TypeError):
-        raise UserError(f"{dataset / 'statistics.json'}: damaged; expected that of a prepared study") from None
-    present = set().union(*(split.unique("source") for split in load_splits(dataset).values()))
+        present = set().union(*(split.unique("source") for split in load_splits(dataset).values()))
+    except (KeyError, TypeError, AttributeError, FileNotFoundError):
+        raise UserError(f"{dataset}: damaged; expected the data set of a prepared study") from None
     if unknown := present - named:
         raise UserError(f"{dataset}: holds tunes of {', '.join(sorted(unknown))}, which its statistics do not name")
     licences = {name: SOURCES[name].licence(source_options) for name in sorted(named)}
@@ -59,6 +60,9 @@ def publish_dataset(dataset: Path, repository: str, private: bool) -> str:
             rows.to_parquet(folder / "data" / f"{split}.parquet")
             card.data["configs"][0]["data_files"].append({"split": split, "path": f"data/{split}.parquet"})
         card.save(folder / "README.md")
+        statistics = read_json(dataset / "statistics.json")
+        statistics["options"]["source_options"] |= dict.fromkeys(_PLACES)
+        write_json(folder / "statistics.json", statistics)
         for beside in _BESIDE:
             if (dataset / beside).exists():
                 copy(dataset / beside, folder)

@@ -1,7 +1,7 @@
 """Whole tune families into train, validation and test, so that no near-duplicate crosses."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ class Split(NamedTuple):
 
 def split_by_family(
     grams: csr_array,
-    groups: Sequence[str],
+    groups: Sequence[Collection[str]],
     keys: Sequence[Key],
     threshold: float,
     validation_fraction: float,
@@ -35,7 +35,7 @@ def split_by_family(
 ) -> Split:
     """Find the families and assign them; families that a near-duplicate across splits shows to be one are joined.
 
-    The result is the same as if every pair of tunes had been compared, whichever pairs `find_families` missed: a
+    The splits are the same as if every pair of tunes had been compared, whichever pairs `find_families` missed: a
     family found in parts is assigned part by part, each part to where its first tune belongs, and parts joined go to
     where the first of all belongs, as the whole family would have.
     """

@@ -59,7 +59,9 @@ def dataset_statistics(
         "tune_length_percentiles": {str(p): int(np.percentile(every, p)) for p in _PERCENTILES},
         "tune_length_histogram": {
             "edges": edges.tolist(),
-            "counts": {split: np.histogram(lengths[split], edges)[0].tolist() for split in tables},
+            "counts": {
+                split: np.histogram(np.minimum(lengths[split], edges[-1]), edges)[0].tolist() for split in tables
+            },
         },
         "sources": most("source"),
         "collections": most("collection"),

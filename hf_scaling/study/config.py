@@ -103,7 +103,7 @@ class StudyConfig:
             self._need(family in FAMILIES, "families", f"some of {', '.join(FAMILIES)}")
         self._need(bool(self.families), "families", f"some of {', '.join(FAMILIES)}")
         self._need(no_doubles(self.families), "families", "each once")
-        self._need(set(self.best_sizes) <= set(names), "best_sizes", f"some of {', '.join(names)}")
+        self._need(set(self.best_sizes) <= set(names), "best_sizes", f"some of {', '.join(names)}, or none for all")
         self._need(self.notation in TIERS, "notation", f"one of {', '.join(TIERS)}")
         self._need(set(self.keep_fields) <= set(OPTIONAL_FIELDS), "keep_fields", f"some of {' '.join(OPTIONAL_FIELDS)}")
         far = max(map(abs, self.transpositions), default=1)
@@ -124,8 +124,9 @@ class StudyConfig:
         for name in ("validation_fraction", "test_fraction", "level"):
             self._need(0 < getattr(self, name) < 1, name, "a number between 0 and 1")
         self._need(self.validation_fraction + self.test_fraction < 0.9, "test_fraction", "to leave 10 % to train on")
-        for name in ("family_threshold", "top_p"):
-            self._need(0 < getattr(self, name) <= 1, name, "a number above 0 and at most 1")
+        self._need(0 < self.top_p <= 1, "top_p", "a number above 0 and at most 1")
+        # far below, all tunes are one family, and the search for pairs takes hours
+        self._need(0.1 <= self.family_threshold <= 1, "family_threshold", "a number from 0.1 to 1")
         for name in ("dropout", "warmup_fraction", "decay_fraction"):
             self._need(0 <= getattr(self, name) < 1, name, "a number from 0 to below 1")
         self._need(self.warmup_fraction + self.decay_fraction <= 1, "decay_fraction", "at most 1 - warmup_fraction")

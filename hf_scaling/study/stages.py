@@ -78,8 +78,10 @@ def prepare(folder: StudyFolder) -> Prepared:
         ),
     )
 
-    unique_tokens = read_json(dataset / "statistics.json")["splits"]["train"]["unique_tokens"]
-    return Prepared(data_key, load_tokenizer(tokenizer), tokens, unique_tokens)
+    statistics = read_json(dataset / "statistics.json")
+    for licence in statistics["licences"]:
+        print(f"{licence['source']} ({licence['identifier']}): {licence['notice']}")
+    return Prepared(data_key, load_tokenizer(tokenizer), tokens, statistics["splits"]["train"]["unique_tokens"])
 
 
 def survey(folder: StudyFolder, prepared: Prepared) -> None:

@@ -24,7 +24,7 @@ SNIPPETS = [
     "\x00", "\ufeff", "\x85", "\u2028", "w:la la", "W:words", " w:la", "\n w:la\n", "\n`w:la\n", "\n\\\n w:la\n",
     "+:la", "Z:me", "\nK:G\n", "\n K:G\n", "\nK:\n", "\nM:3/4\n", "\nM:\n", "\nL:1/4\n", "\nL:1\n", "\nR:reel\n",
     "\nT:a  second % one\n", "\nX:7\n", "V:2", "\n V:2\n", "[V:2]", "[K:D]", "[M:3/4]", "[r:why]", "|", ":|", "|:",
-    "[1", "(3abc", '"Am"', '"', "!", "!trill!", "é", "🎵", "\ud800",
+    "[1", "(3abc", "[r:", "[N:me]", "\uff05", "\\\uff05", "\ufffc", '"Am"', '"', "!", "!trill!", "é", "🎵", "\ud800",
 ]  # fmt: skip
 
 
@@ -85,6 +85,10 @@ def test_most_real_tunes_come_through():
 @example(tune("\\\n w:la\nCDEF|\n"), [], ())
 @example(tune("CDEF|\n V:1\nCDEF|\n"), [], ())
 @example(tune("CDEF| \\ \\\n"), [], ())
+@example(tune(header="X:1\nT:a \\\uff05 off\nM:4/4\nL:1/8\nK:C\n"), [], ())
+@example(tune(header="X:1\nT:50\\% off\nS:\uff05\nM:\ufffc\nL:1/8\nK:C\n"), [], ("S",))
+@example(tune("[`V:1]CDEF|\n"), [], ())
+@example(tune("[r:x][[r:x]r:y]V:1\nCD[[N:q]r:y]EF|\n"), [], ())
 def test_a_tune_however_damaged_is_rejected_or_clean_for_good(text, damage, keep_fields):
     for place, snippet in damage:
         at = round(place * len(text))
@@ -161,6 +165,8 @@ def test_a_percent_sign_that_is_escaped_is_no_comment():
         (tune("V:1\nCDEF|\nV:2\nCDEF|\n"), "several voices"),
         (tune("[V:1]CDEF|\n[V:2]CDEF|\n"), "several voices"),
         (tune(header="X:1\nV:1\nV:2\nK:C\n"), "several voices"),
+        (tune("CDEF|\nX:2\nT:B\nK:G\nGABc|\n"), "several tunes"),
+        (tune("[`V:1]CDEF|\n[V:2]CDEF|\n"), "several voices"),
         (tune("% nothing\nw:la la\n"), "no music"),
         (tune("\\\n"), "no music"),
         (tune("CDEF|\n", "X:1\nK:C\n"), "too short"),
@@ -223,3 +229,12 @@ def test_a_stricter_tier_can_be_asked_for():
 
 def test_what_is_far_too_long_is_not_even_looked_into():
     assert clean("A" * 10**7, CleanOptions(1, 2000)) == Reject("too long", "10000000 characters as it came")
+
+
+def test_remarks_between_notes_are_no_music():
+    raw = tune(
+        "[N:from J. Smith, tel 555 1234]CDEF|[r:secret]GABc|[K:G][M:3/4][L:1/4]GAB|\n",
+        "X:1\nT:x [V:2]\nM:4/4\nL:1/8\nK:C\n",
+    )
+    assert cleaned(raw).body == "CDEF|GABc|[K:G][M:3/4][L:1/4]GAB|\n"
+    assert cleaned(raw).title == "x [V:2]"

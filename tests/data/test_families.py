@@ -40,7 +40,7 @@ def grams(text):
 
 def families(prints, groups, threshold):
     arrays = [np.array(sorted(one), dtype=np.uint32) for one in prints]
-    return find_families(incidence(arrays), groups, threshold)
+    return find_families(incidence(arrays), [{group} - {""} for group in groups], threshold)
 
 
 def spell(position):

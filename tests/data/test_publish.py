@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,7 @@ def test_tunes_under_an_open_licence_are_pushed_and_come_back_the_same(study, pu
     assert ended.stdout == f"{hub_server.url}/datasets/user/tunes\n"
     files = hub_server.repositories["datasets/user/tunes"].files
     assert {"README.md", "leak_report.json", "statistics.json"} <= files.keys()
+    assert str(folder.parent).encode() not in b"".join(files.values()), "where files lie on this machine is told nobody"
     assert "license: cc-by-4.0" in files["README.md"].decode()
     assert "CC-BY" in files["README.md"].decode().upper()
     loaded = subprocess.run(
@@ -128,6 +130,22 @@ def test_what_is_missing_is_named(push, arguments, message):
     ended = push(*arguments)
     assert ended.returncode == 2
     assert message in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("damage", ["sources", "dataset_dict.json", "train"])
+def test_a_damaged_data_set_is_one_line(study, push, tmp_path, damage):
+    shutil.copytree(study(("abc_files",), files_licence="cc-by-4.0"), tmp_path / "study")
+    dataset = tmp_path / "study" / "dataset"
+    if damage == "sources":
+        statistics = json.loads((dataset / "statistics.json").read_text())
+        statistics["options"]["sources"] = [3]
+        (dataset / "statistics.json").write_text(json.dumps(statistics))
+    else:
+        (dataset / damage).rename(tmp_path / damage)
+    ended = push(tmp_path / "study", "--repository", "user/damaged")
+    assert ended.returncode == 2
+    assert "expected the data set of a prepared study" in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 

@@ -165,12 +165,15 @@ def test_a_bomb_that_declares_less_than_it_holds_gives_no_more_than_it_declares(
 def test_the_archive_that_github_makes_is_read_by_its_json_or_its_csv(read_session_zip):
     top = "TheSession-data-43c37a8630a5f7609d490cd7da58a2ac0806e9e3"
     csv = ",".join(SETTING) + "\n" + ",".join(f'"{value}"' for value in SETTING.values()) + "\n"
-    (one,) = read_session_zip({f"{top}/README.mdown": "data", f"{top}/json/tunes.json": json.dumps([SETTING])})
-    (other,) = read_session_zip({f"{top}/README.mdown": "data", f"{top}/csv/tunes.csv": csv})
+    beside = {f"{top}/README.mdown": "data", f"{top}/LICENSE.md": "Open Database License (ODbL)"}
+    (one,) = read_session_zip(beside | {f"{top}/json/tunes.json": json.dumps([SETTING])})
+    (other,) = read_session_zip(beside | {f"{top}/csv/tunes.csv": csv})
     assert (one.file, other.file) == ("tunes.json", "tunes.csv")
     assert one.text == other.text
-    (loose,) = read_session_zip({"tunes.json": json.dumps([SETTING])})
+    (loose,) = read_session_zip({"tunes.json": json.dumps([SETTING]), "LICENSE.md": "ODbL"})
     assert loose == one
+    with pytest.raises(UserError, match=r"no LICENSE\.md beside it grants ODbL"):
+        read_session_zip({"json/tunes.json": json.dumps([SETTING]), "d/LICENSE.md": "ODbL"})
 
 
 def test_a_licence_inside_the_archive_counts(read_session_zip):

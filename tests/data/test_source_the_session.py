@@ -44,14 +44,13 @@ def options(path, accept="odbl-1.0", revision=None):
 
 @pytest.fixture
 def read(tmp_path):
-    """Write rows, or the text of a table, as a checkout holds them, perhaps with a licence, and read them back."""
+    """Write rows, or the text of a table, as a checkout holds them with its licence, and read them back."""
 
-    def read(rows, table="json/tunes.json", licence=None, **more):
+    def read(rows, table="json/tunes.json", licence=GRANTING, **more):
         (tmp_path / table).parent.mkdir(exist_ok=True)
         text = rows if isinstance(rows, (str, bytes)) else as_csv(rows) if table.endswith("csv") else json.dumps(rows)
         (tmp_path / table).write_bytes(text if isinstance(text, bytes) else text.encode())
-        if licence:
-            (tmp_path / "LICENSE.md").write_text(licence)
+        (tmp_path / "LICENSE.md").write_text(licence)
         return list(SESSION.read(options(tmp_path, **more)))
 
     return read
@@ -122,6 +121,7 @@ CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 @given(st.lists(st.fixed_dictionaries({name: CELLS for name in Row._fields if name != "date"}), max_size=4))
 def test_whatever_stands_in_the_columns_the_header_keeps_its_form(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("session")
+    (folder / "LICENSE.md").write_text(GRANTING)
     (folder / "tunes.json").write_text(json.dumps([row | {"date": "2021-01-01"} for row in [setting(), *rows]]))
     for tune, row in zip(SESSION.read(options(folder / "tunes.json")), [setting(), *rows], strict=True):
         lines = tune.text.split("\n")
@@ -172,11 +172,27 @@ def test_data_younger_than_the_last_free_revision_are_refused(read, date):
     assert len(read([setting(date="2025-10-05 23:59:59")])) == 1
 
 
-def test_data_older_than_the_licence_are_refused_unless_it_lies_beside_them(read):
-    for date in ("2020-01-29 23:59:59", None, "", "yesterday", "0000-00-00"):
-        with pytest.raises(UserError, match="holds no tune from 2020-01-30 or later.*before that day.*had no licence"):
-            read([setting(date=date)])
-    assert len(read([setting(date="2020-01-29")], licence=GRANTING)) == 1
+@pytest.mark.parametrize("date", ["yesterday", " 2026-01-01", "2026/01/01", "01.02.2026", "26-01-01"])
+def test_a_date_that_cannot_be_told_is_no_early_one(read, date):
+    with pytest.raises(UserError, match=r"has the date '.*', expected YYYY-MM-DD; from commit 2c07104"):
+        read([setting(), setting(date=date)])
+    assert len(read([setting(), setting(date=None), setting(date="")])) == 3
+
+
+def test_without_a_licence_that_grants_this_use_beside_them_data_are_refused_wherever_they_are_pointed_at(
+    read, tmp_path, monkeypatch
+):
+    read([setting()])
+    monkeypatch.chdir(tmp_path / "json")
+    for place in (tmp_path / "json", ".", "tunes.json"):
+        with pytest.raises(UserError, match="no LICENSE.md beside it grants ODbL; expected the whole checkout or zip"):
+            list(SESSION.read(options(place)))
+    for licence in ("", "All rights reserved.", GRANTING.encode("utf-16").decode("latin-1")):
+        with pytest.raises(UserError, match="no LICENSE.md beside it grants ODbL"):
+            read([setting()], licence=licence)
+    (tmp_path / "LICENSE.md").rename(tmp_path / "COPYING")
+    with pytest.raises(UserError, match="no LICENSE.md beside it grants ODbL"):
+        list(SESSION.read(options(tmp_path)))
 
 
 @pytest.mark.parametrize("table", ["json/tunes.json", "csv/tunes.csv"])

@@ -29,7 +29,7 @@ def identity(options: SourceOptions) -> str | None:
     """A hash over names, sizes and times of the files; None where they are not to be found."""
     try:
         return files_identity(_locate(options).files)
-    except UserError:
+    except (UserError, OSError):
         return None
 
 
@@ -65,21 +65,23 @@ def _locate(options: SourceOptions) -> Found:
     if not glob.has_magic(options.abc_files):
         raise UserError(f"abc_files: {path} not found; expected {_EXPECTED}")
     root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
-    matches = [Path(match) for match in glob.glob(options.abc_files, recursive=True)]
+    # pathlib's `**` does not follow links, which may lead back to where they stand
+    matches = root.glob(str(Path(options.abc_files).relative_to(root)))
     return Found(sorted((label(match.relative_to(root)), match) for match in matches if not match.is_dir()), [])
 
 
 def _read_all(found: Found) -> Iterator[RawTune | Unread]:
     for name, reason in found.shut:
         yield Unread("unreadable file", _SOURCE, _collection(name), name, 1, reason)
-    if len(found.files) == 1 and is_archive(found.files[0][1]):
-        with open_archive(found.files[0][1], "abc_files") as archive:
-            for name, info in members(archive):
-                if has_suffix(name, _SUFFIXES):
-                    yield from _read_book(name, partial(open_member, archive, info))
-    else:
-        for name, path in found.files:
+    for name, path in found.files:
+        if not is_archive(path):
             yield from _read_book(name, partial(open_file, path))
+            continue
+        before = f"{name}/" if len(found.files) > 1 else ""
+        with open_archive(path, "abc_files") as archive:
+            for member, info in members(archive):
+                if has_suffix(member, _SUFFIXES):
+                    yield from _read_book(before + member, partial(open_member, archive, info))
 
 
 def _collection(name: str) -> str:

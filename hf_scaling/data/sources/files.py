@@ -56,8 +56,8 @@ def why(error: Exception) -> str:
     return words or type(error).__name__
 
 
-def files_identity(files: Iterable[tuple[str, Path]]) -> str | None:
-    """SHA-256 over names, sizes and times of change (ns); None if there is no file."""
+def files_identity(files: Iterable[tuple[str, Path]]) -> str:
+    """SHA-256 over names, sizes and times of change (ns)."""
     seen: list[tuple[str, int, int]] = []
     for name, path in files:
         try:
@@ -65,4 +65,4 @@ def files_identity(files: Iterable[tuple[str, Path]]) -> str | None:
             seen.append((name, status.st_size, status.st_mtime_ns))
         except OSError as error:
             seen.append((name, -1, error.errno or 0))
-    return content_hash(seen) if seen else None
+    return content_hash(seen)

@@ -35,7 +35,7 @@ def identity(options: SourceOptions) -> str | None:
     """The converter, by size, and a hash over names, sizes and times of the files; None where either is missing."""
     try:
         found, converter = _locate(options), _converter()
-    except UserError:
+    except (UserError, OSError):
         return None
     return files_identity([("midi2abc", converter), *found.files])
 
@@ -50,7 +50,10 @@ def read(options: SourceOptions) -> Iterator[RawTune | Unread]:
     """
     found, converter = _locate(options), str(_converter())
     if not found.files:
-        raise UserError(f"midi_files: got {options.midi_files!r}, without a single MIDI file; expected {_EXPECTED}")
+        shut = f" ({', '.join(found.shut[0])})" if found.shut else ""
+        raise UserError(
+            f"midi_files: got {options.midi_files!r}, without a single MIDI file{shut}; expected {_EXPECTED}"
+        )
     for name, reason in found.shut:
         yield Unread("unreadable file", _SOURCE, _collection(options, name), name, 1, reason)
     for name, path in found.files:

@@ -21,13 +21,12 @@ _NOTICE = re.compile(r"(?i)(licen[cs]e|readme)[^/]*")
 _MOST_BYTES = 2**28  # several times the table of 2025
 _LONGEST_FIELD = 2**20
 _LONGEST_NOTICE = 2**20
-_DATE = re.compile(r"\d{4}-\d\d-\d\d.*", re.DOTALL)
 _FIELD = "the_session_path"
 _ABSENT: Any = ()  # what stands for the cells that a row of a CSV file lacks
 
 
 class Row(NamedTuple):
-    """The columns that are read of a setting. `date` is "" where it is none, else starts with YYYY-MM-DD."""
+    """The columns that are read of a setting, as text."""
 
     tune_id: str
     setting_id: str
@@ -156,10 +155,7 @@ def _row(row: Any, place: str) -> Row:
     for column in Row._fields:
         if column not in row or not isinstance(row[column], (str, int, type(None))):
             raise UserError(f"{_FIELD}: {place} has no {column!r}; expected the columns {', '.join(Row._fields)}")
-    values = {column: _text(row[column]) for column in Row._fields}
-    if not _DATE.fullmatch(values["date"]):
-        values["date"] = ""
-    return Row(**values)
+    return Row(**{column: _text(row[column]) for column in Row._fields})
 
 
 def _text(value: str | int | None) -> str:

@@ -13,7 +13,7 @@ from hf_scaling.data.sources.tune import Licence, RawTune, SourceOptions
 from hf_scaling.records import UserError
 
 REVISION = "43c37a8630a5f7609d490cd7da58a2ac0806e9e3"
-FIRST_DAY, LAST_DAY = "2020-01-30", "2025-10-05"  # of revisions under ODbL-1.0; REVISION is of the last day
+LAST_DAY = "2025-10-05"  # of revisions under ODbL-1.0, and that of REVISION
 ACCEPT = "odbl-1.0"
 # what git calls json/tunes.json and csv/tunes.csv in REVISION
 BLOBS = {
@@ -33,6 +33,7 @@ LICENCE = Licence(
 )
 _FORBIDS = re.compile(r"\bAI\b|(?i:artificial intelligence|language model|machine learning|\bLLMs?\b)")
 _GRANTS = re.compile(r"(?i)open database license|\bODbL\b")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _WHY = (
     "from commit 2c07104 of 2025-10-08 on the licence forbids use with AI and large language models; expected "
     f"revision {REVISION} of {LAST_DAY} or an older one under ODbL-1.0"
@@ -49,12 +50,13 @@ def licence(options: SourceOptions) -> Licence:
 
 def identity(options: SourceOptions) -> str | None:
     """git's name for the content of the table of tunes, wherever it lies; None where that is not on this machine."""
-    if options.the_session_path is None:
+    if not options.the_session_path:
         return f"git blob {BLOBS['tunes.json']}"
-    if not Path(options.the_session_path).exists():
+    try:
+        with open_table(Path(options.the_session_path)) as table:
+            return f"git blob {table.blob()}"
+    except (UserError, OSError):
         return None
-    with open_table(Path(options.the_session_path)) as table:
-        return f"git blob {table.blob()}"
 
 
 def read(options: SourceOptions) -> Iterator[RawTune]:
@@ -68,6 +70,8 @@ def read(options: SourceOptions) -> Iterator[RawTune]:
     path = Path(options.the_session_path) if options.the_session_path else _downloaded()
     with open_table(path) as table:
         rows = read_rows(table)
+        if not rows:
+            raise UserError(f"the_session_path: {table.place} holds no tune; expected a whole table of tunes")
         _check_licence(table, rows)
     yield from (_tune(row, table.file, number) for number, row in enumerate(rows, 1))
 
@@ -101,13 +105,16 @@ def _check_licence(table: Table, rows: list[Row]) -> None:
             raise UserError(f"the_session_path: {name} beside {table.place} speaks of {forbidden[0]!r}; {_WHY}")
     if table.blob() in BLOBS.values():
         return
+    if strange := next((row.date for row in rows if row.date and not _DATE.match(row.date)), None):
+        raise UserError(f"the_session_path: {table.place} has the date {strange[:40]!r}, expected YYYY-MM-DD; {_WHY}")
     newest = max((row.date for row in rows), default="")[:10]
     if newest > LAST_DAY:
         raise UserError(f"the_session_path: {table.place} holds tunes of {newest}; {_WHY}")
-    if newest < FIRST_DAY and not any(_GRANTS.search(text) for _, text in table.notices):
+    # before 2020-01-30 the data had no licence, and what grants nothing may be of any revision
+    if not any(_GRANTS.search(text) for _, text in table.notices):
         raise UserError(
-            f"the_session_path: {table.place} holds no tune from {FIRST_DAY} or later ({newest or 'no date at all'}) "
-            f"and no LICENSE.md that grants ODbL; before that day the data had no licence; expected revision {REVISION}"
+            f"the_session_path: {table.place} is not revision {REVISION[:7]}, and no LICENSE.md beside it grants ODbL; "
+            "expected the whole checkout or zip of a revision under ODbL-1.0, or none to have that one downloaded"
         )
 
 
