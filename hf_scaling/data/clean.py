@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from sys import intern
 
 import ftfy
 import numpy as np
@@ -113,7 +114,8 @@ def clean(raw: str, options: CleanOptions) -> CleanTune | Reject:
         wrong = next(found for found in verdict.diagnostics if tier in CODES[found.code][0])
         return Reject(reason, f"line {wrong.line}, column {wrong.column}: {wrong.message}")
     fields = dict(head)
-    return CleanTune(result, fields["T"], fields["R"], fields["M"], fields["K"], fingerprint(melody_of(machine)))
+    rhythm, meter, key = (intern(fields[letter]) for letter in "RMK")  # the same few over and over
+    return CleanTune(result, fields["T"], rhythm, meter, key, fingerprint(melody_of(machine)))
 
 
 def _body_lines(lines: list[str]) -> list[str]:

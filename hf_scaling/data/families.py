@@ -22,6 +22,7 @@ _MISSED = 0.01  # chance that a pair exactly at the threshold is never proposed
 _BANDS_AT_ONCE = 16  # bounds the memory of one batch of signatures
 _ROWS_AT_ONCE = 4096  # rensa hands signatures over as Python lists, which are large
 _PAIRS_AT_ONCE = 65536
+_GRAMS_AT_ONCE = 2**20
 
 
 def fingerprint(melody: Sequence[int]) -> np.ndarray:
@@ -42,12 +43,16 @@ def fingerprint(melody: Sequence[int]) -> np.ndarray:
 def incidence(fingerprints: Sequence[np.ndarray]) -> csr_array:
     """Which tune has which gram: ones, int16, shape (tunes, distinct grams); the rarest gram is column 0."""
     starts = np.concatenate([[0], np.cumsum([len(grams) for grams in fingerprints])])
-    flat = np.concatenate([*fingerprints, np.empty(0, dtype=np.uint32)])
-    _, columns, counts = np.unique(flat, return_inverse=True, return_counts=True)
+    columns = np.concatenate([*fingerprints, np.empty(0, dtype=np.uint32)]).view(np.int32)
+    # np.unique could say which value stands where, but in 64 bits, and this is where memory peaks
+    values, counts = np.unique(columns, return_counts=True)
     place = np.empty(len(counts), dtype=np.int32)
     place[np.argsort(counts, kind="stable")] = np.arange(len(counts), dtype=np.int32)
-    ones = np.ones(len(flat), dtype=np.int16)
-    matrix = csr_array((ones, place[columns], starts), shape=(len(fingerprints), len(counts)))
+    for start in range(0, len(columns), _GRAMS_AT_ONCE):
+        part = columns[start : start + _GRAMS_AT_ONCE]
+        part[:] = place[np.searchsorted(values, part)]
+    ones = np.ones(len(columns), dtype=np.int16)
+    matrix = csr_array((ones, columns, starts), shape=(len(fingerprints), len(counts)))
     matrix.sort_indices()
     return matrix
 
