@@ -82,12 +82,14 @@ def build_dataset(options: DataOptions, folder: Path, identity: Mapping[str, str
         "identity": identity,
         **dataset_statistics(tables, corpus.rejected, licences),
     }
+    rejects = corpus.rejects
+    del corpus, split  # what is written is in the tables, and Arrow will hold it once more
     with atomic_dir(folder) as temporary:
         rows = {name: Dataset.from_dict(table, features=FEATURES) for name, table in tables.items()}
         DatasetDict(rows).save_to_disk(str(temporary))
         write_json(temporary / "leak_report.json", leaks)
         write_json(temporary / "statistics.json", statistics)
-        write_jsonl(temporary / "rejects.jsonl", corpus.rejects)
+        write_jsonl(temporary / "rejects.jsonl", rejects)
         write_text(temporary / "README.md", dataset_card(statistics, leaks))
 
 

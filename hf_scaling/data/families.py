@@ -21,7 +21,7 @@ _LARGEST_INTERVAL = 15  # two octaves and a step; wider leaps are rare and may s
 _MISSED = 0.01  # chance that a pair exactly at the threshold is never proposed
 _BANDS_AT_ONCE = 16  # bounds the memory of one batch of signatures
 _ROWS_AT_ONCE = 4096  # rensa hands signatures over as Python lists, which are large
-_PAIRS_AT_ONCE = 65536
+_PAIRS_AT_ONCE = 16384
 _GRAMS_AT_ONCE = 2**20
 
 
@@ -57,11 +57,11 @@ def incidence(fingerprints: Sequence[np.ndarray]) -> csr_array:
     return matrix
 
 
-def jaccard(these: csr_array, those: csr_array) -> np.ndarray:
-    """The similarity of each row of `these` to the row of `those` beside it: float64, shape (rows,)."""
+def jaccard(grams: csr_array, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The similarity of each tune of `left` to that of `right` beside it, both row numbers: float64, shape (pairs,)."""
     found = []
-    for start in range(0, these.shape[0], _PAIRS_AT_ONCE):
-        one, other = these[start : start + _PAIRS_AT_ONCE], those[start : start + _PAIRS_AT_ONCE]
+    for start in range(0, len(left), _PAIRS_AT_ONCE):
+        one, other = grams[left[start : start + _PAIRS_AT_ONCE]], grams[right[start : start + _PAIRS_AT_ONCE]]
         shared = np.asarray(one.multiply(other).sum(axis=1)).ravel()
         found.append(shared / np.maximum(np.diff(one.indptr) + np.diff(other.indptr) - shared, 1))
     return np.concatenate(found) if found else np.empty(0)
@@ -97,7 +97,7 @@ def find_families(grams: csr_array, groups: Sequence[Collection[str]], threshold
         left, right = _neighbours(_signatures(grams, rows * _BANDS_AT_ONCE, seed=batch), rows)
         apart = labels[left] != labels[right]
         left, right = left[apart], right[apart]
-        near = reaches(jaccard(grams[left], grams[right]), threshold)
+        near = reaches(jaccard(grams, left, right), threshold)
         labels = join(labels, left[near], right[near])
     return labels
 

@@ -18,7 +18,7 @@ SPLITS = ("train", "validation", "test")
 THRESHOLDS = (0.3, 0.5, 0.8)
 OVERLAP = 50  # characters
 _CROSSINGS = ((1, 0), (2, 0), (2, 1))  # each split in those that come before it
-_ROWS_AT_ONCE = 256  # bounds the memory of one block of the index's product
+_ROWS_AT_ONCE = 64  # bounds the memory of one block of the index's product
 _TEXTS_AT_ONCE = 4096
 
 
@@ -38,7 +38,7 @@ def similar_pairs(grams: csr_array, these: np.ndarray, those: np.ndarray, thresh
         rows = these[start : start + _ROWS_AT_ONCE]
         candidates = (_prefixes(grams[rows], threshold) @ index).tocoo()
         left, right = rows[candidates.row], those[candidates.col]
-        similarity = jaccard(grams[left], grams[right])
+        similarity = jaccard(grams, left, right)
         near = reaches(similarity, threshold)
         lefts.append(left[near])
         rights.append(right[near])
