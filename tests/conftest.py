@@ -131,7 +131,7 @@ class Running:
 
 
 class Commands:
-    """Starts recipes, by file name (`sweep.py`), and `hf-scaling`."""
+    """Starts recipes, by file name (`sweep.py`), `push_to_hub.py` and `hf-scaling`."""
 
     def __init__(self, folder: Path):
         self._folder, self._count = folder, 0
@@ -158,7 +158,7 @@ class Commands:
         self._count += 1
         folder = self._folder / str(self._count)
         folder.mkdir()
-        program = name if name == "hf-scaling" else str(ROOT / "recipes" / name)
+        program = name if name == "hf-scaling" else str(ROOT / ("" if name == "push_to_hub.py" else "recipes") / name)
         return Running(self._ask, [program, *map(str, arguments)], cwd, folder)
 
     def run(self, name: str, *arguments: object, cwd: Path = ROOT) -> Finished:

@@ -47,7 +47,7 @@ class StudyConfig:
     the_session_revision: str | None = _help("its commit; the last one under ODbL if left out", None)
     abc_files: str | None = _help("of the source abc_files: a file, folder, zip or pattern of ABC tune books", None)
     midi_files: str | None = _help("of the source midi_files: a folder of MIDI files", None)
-    files_licence: str | None = _help("identifier of the licence of your own files, as cc-by-4.0", None)
+    files_licence: str | None = _help("identifier of the licence of your own files, such as mit", None)
     hub_dataset: str | None = _help("of the source hub: a data set; sander-wood/irishman if left out", None)
     hub_revision: str | None = _help("its commit, tag or branch", None)
     hub_split: str = _help("its split", "train")

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import sys
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -314,16 +315,26 @@ def test_fed_in_pieces_or_at_once_is_the_same(text: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["[", '"', "(3", "{g", "C\n\n", "X:1\n", "V:a\n", "|:", "^", "[K:", "!", "9", "A<"])
-def test_time_is_linear_in_the_length(piece: str) -> None:
-    def seconds(count: int) -> float:
+def test_work_is_linear_in_the_length(piece: str) -> None:
+    def calls(count: int) -> int:
         text = "X:1\nK:C\n" + piece * count + "C|]\n"
-        start = time.process_time()
-        check(text)
-        with contextlib.suppress(Unrepairable):
-            repair(text)
-        return time.process_time() - start
+        made = 0
 
-    assert seconds(8_000) < 40 * max(seconds(800), 0.005)  # a quadratic step would make it 100
+        def called(frame: object, event: str, argument: object) -> None:
+            nonlocal made
+            made += event in ("call", "c_call")
+
+        before = sys.getprofile()
+        sys.setprofile(called)
+        try:
+            check(text)
+            with contextlib.suppress(Unrepairable):
+                repair(text)
+        finally:
+            sys.setprofile(before)
+        return made
+
+    assert calls(4_000) < 20 * calls(400)  # a quadratic step would make it 100
 
 
 def test_a_long_token_fed_in_pieces_is_linear_too() -> None:
