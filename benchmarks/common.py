@@ -1,4 +1,4 @@
-"""What every benchmark does at its end: say what was found, and write it to `benchmarks/results/NAME.json`."""
+"""What benchmarks share: their tunes, and what each does at its end, to say and write down what was found."""
 
 import os
 import platform
@@ -42,6 +42,13 @@ def write_result(
     path.parent.mkdir(exist_ok=True)
     write_json(path, result)
     print(f"result: {path}")
+
+
+def bundled_tunes() -> list[str]:
+    """The texts of music21's tunes, as they came, in order."""
+    from hf_scaling.data.sources import SourceOptions, music21_corpora  # seconds, which most benchmarks can do without
+
+    return [tune.text for tune in music21_corpora.read(SourceOptions())]
 
 
 def _cpu() -> str:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from common import write_result
+from common import bundled_tunes, write_result
 
 _CHANGED = 0.25  # of the notes: seven in a row, which make one gram, survive with a chance of 13 %
 _MUSIC21_TUNES = 60
@@ -30,16 +30,15 @@ _MUSIC21_TUNES = 60
 
 def copies(times: int, folder: Path) -> None:
     """Write the bundled tunes `times` times as tune books: first as they are, then with changed notes."""
-    from hf_scaling.data.sources import SOURCES, RawTune, SourceOptions
     from hf_scaling.notation import read
 
-    tunes = [tune for tune in SOURCES["music21"].read(SourceOptions()) if isinstance(tune, RawTune)]
-    notes = [[(o, t) for kind, t, o in read(tune.text).tokens if kind == "note"] for tune in tunes]
+    tunes = bundled_tunes()
+    notes = [[(o, t) for kind, t, o in read(text).tokens if kind == "note"] for text in tunes]
     for number in range(times):
         draw = random.Random(number)
         with open(folder / f"{number:02}.abc", "w", encoding="utf-8") as book:
             for tune, places in zip(tunes, notes, strict=True):
-                text = list(tune.text)
+                text = list(tune)
                 for offset, token in places if number else ():
                     if draw.random() < _CHANGED:
                         at = offset + len(token) - len(token.lstrip("^_="))
@@ -120,9 +119,7 @@ def music21_seconds_per_tune() -> float:
     """Seconds that music21 takes to parse a bundled tune, over tunes spread evenly."""
     from music21 import converter
 
-    from hf_scaling.data.sources import SOURCES, RawTune, SourceOptions
-
-    tunes = [tune.text for tune in SOURCES["music21"].read(SourceOptions()) if isinstance(tune, RawTune)]
+    tunes = bundled_tunes()
     sample = tunes[:: len(tunes) // _MUSIC21_TUNES][:_MUSIC21_TUNES]
     converter.parse(sample[0], format="abc")  # its first parse loads what it needs
     start = time.perf_counter()

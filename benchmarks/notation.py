@@ -12,10 +12,9 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from common import write_result
+from common import bundled_tunes, write_result
 from music21 import converter
 
-from hf_scaling.data.sources import SOURCES, RawTune, SourceOptions
 from hf_scaling.notation import check, melody
 
 _BLOCK = 10
@@ -37,7 +36,7 @@ def readers() -> dict[str, Callable[[str], object]]:
 
 def bundled(number: int) -> list[str]:
     """So many of music21's tunes, spread evenly."""
-    tunes = [tune.text for tune in SOURCES["music21"].read(SourceOptions()) if isinstance(tune, RawTune)]
+    tunes = bundled_tunes()
     return [tunes[place * len(tunes) // number] for place in range(number)]
 
 

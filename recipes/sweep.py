@@ -3,8 +3,11 @@
     accelerate launch recipes/sweep.py
     accelerate launch recipes/sweep.py --config recipes/studies/quick.yaml
     accelerate launch recipes/sweep.py --config recipes/studies/laptop.yaml --seed 1 --output_dir outputs/laptop-seed1
+    accelerate launch recipes/sweep.py --dry-run
+    accelerate launch recipes/sweep.py --only gpt2-30k folk_lstm-30k
 
-Stopped at any moment, by Ctrl-C or worse, it goes on from there when started again.
+Stopped at any moment, by Ctrl-C or worse, it goes on from there when started again. Started a second time while it
+runs, it shares the work.
 """
 
 import sys
@@ -12,9 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hf_scaling.records import exit_code
+from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import add_study_options, make_parser, parse_study
-from hf_scaling.study.stages import run_study
-from hf_scaling.study.summary import summarize
+from hf_scaling.study.stages import plan, prepare, run_study
+from hf_scaling.study.summary import describe_plan, summarize
+from hf_scaling.training.run import in_main_process
 
 STUDIES = Path(__file__).parent / "studies"
 
@@ -25,13 +30,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--overwrite", action="store_true", help="set aside a study of another configuration and start anew"
     )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="prepare the data, print the runs, their cost and time, and stop"
+    )
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="RUN", help="train these: FAMILY-SIZE, run ids, or numbers in the plan"
+    )
+    parser.add_argument(
+        "--force-retrain", action="store_true", help="train every run again; the earlier results are set aside"
+    )
     add_study_options(parser, STUDIES / "laptop.yaml")
 
     def work() -> int:
         config, arguments = parse_study(parser, argv)
-        return summarize(run_study(config, arguments.overwrite))
+        folder = StudyFolder(config, arguments.overwrite)
+        if arguments.force_retrain:
+            print(f"earlier results: {folder.set_results_aside()}")
+        if arguments.dry_run:
+            print(describe_plan(plan(folder, prepare(folder)), config.name))
+            return 0
+        return summarize(folder.path) if run_study(folder, arguments.only) else 0
 
-    return exit_code("sweep.py", work)
+    return exit_code("sweep.py", lambda: in_main_process(work))
 
 
 if __name__ == "__main__":

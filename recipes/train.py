@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hf_scaling.records import UserError, exit_code, read_ledger
+from hf_scaling.records import LEDGER, exit_code, read_ledger
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import add_study_options, make_parser, parse_study
-from hf_scaling.study.progress import StudyProgress
-from hf_scaling.study.stages import plan, prepare, train
+from hf_scaling.study.stages import choose, plan, prepare, train_planned
+from hf_scaling.training.run import in_main_process
 
 STUDIES = Path(__file__).parent / "studies"
 
@@ -32,18 +32,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder = StudyFolder(config, arguments.overwrite)
         prepared = prepare(folder)
         made = plan(folder, prepared)
-        names = {spec.run_id.rpartition("-")[0]: spec for spec in made.runs}
-        spec = {**names, **{spec.run_id: spec for spec in made.runs}}.get(arguments.run)
-        if spec is None:
-            raise UserError(f"--run: got {arguments.run!r}, expected one of {', '.join(names)}")
-        with StudyProgress({spec.run_id: made.resolved["predicted_seconds"][spec.run_id]}, set()) as progress:
-            train(folder, prepared, [spec], progress)
-        rows, _ = read_ledger(folder.path / "runs.jsonl")
-        row = [row for row in rows if row["run_id"] == spec.run_id][-1]
-        print(json.dumps(row, indent=2))
-        return 0 if row["status"] == "finished" else 1
+        chosen = choose(made, [arguments.run])
+        train_planned(folder, prepared, made, chosen)
+        rows = [row for row in read_ledger(folder.path / LEDGER)[0] if row["run_id"] in chosen]
+        print(json.dumps(rows[-1], indent=2))
+        return 0 if rows[-1]["status"] == "finished" else 1
 
-    return exit_code("train.py", work)
+    return exit_code("train.py", lambda: in_main_process(work))
 
 
 if __name__ == "__main__":

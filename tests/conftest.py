@@ -11,15 +11,20 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from http.server import HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import yaml
 from hypothesis import settings
+
+Server = TypeVar("Server", bound=HTTPServer)
 
 ROOT = Path(__file__).parents[1]
 _HOME = tempfile.TemporaryDirectory(prefix="hf-home-")  # no cache, no token, no accelerate configuration of this user
@@ -179,10 +184,26 @@ class Study:
     stderr: str
 
 
+@contextmanager
+def _serving(server: Server) -> Iterator[Server]:
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[[Server], AbstractContextManager[Server]]:
+    """Have a server answer, in a thread, while a `with` block runs."""
+    return _serving
+
+
 @pytest.fixture(scope="session")
 def hub_server() -> Iterator[Any]:
     """A `HubServer` of tests/hub_server.py, for all tests: give repositories names of their own."""
-    with runpy.run_path(str(ROOT / "tests" / "hub_server.py"))["running_hub"]() as server:
+    with _serving(runpy.run_path(str(ROOT / "tests" / "hub_server.py"))["HubServer"]()) as server:
         yield server
 
 

@@ -1,5 +1,7 @@
 """Every configuration in the repository is one that its program takes."""
 
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from hf_scaling.data.sources import SOURCES
 from hf_scaling.models import FAMILIES, Vocabulary, build_config, build_model, count_parameters
 from hf_scaling.records import UserError
 from hf_scaling.study.options import load_config
+from hf_scaling.training.memory import training_bytes
+from hf_scaling.training.spec import RunSpec
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "recipes" / "studies").glob("*.yaml"))
@@ -21,23 +25,25 @@ def test_a_study_loads_and_is_named_as_its_file(path):
     config = load_config(path, {})
     assert config.name == path.stem
     assert config.folder == Path("outputs") / path.stem
-    assert set(config.families) == {"gpt2", "folk_lstm"}
-    assert len(config.sizes) >= 5
+    assert set(config.families) <= set(FAMILIES)
+    assert len(config.sizes) >= {"billion": 1, "compressors": 3}.get(path.stem, 5)  # those two claim no law
     assert path.read_text(encoding="utf-8").startswith("# ")
 
 
 @pytest.mark.parametrize("path", LAUNCHERS, ids=lambda path: path.stem)
 def test_a_launcher_configuration_loads_and_opens_with_its_command(path):
     config = load_config_from_file(str(path))
-    assert config.num_processes == config.num_machines == 1  # a study trains in one process
+    alone = path.stem in ("cpu", "single_gpu")
+    assert (config.num_processes == 1) == alone
     assert config.mixed_precision == "no"  # the study decides
-    first = path.read_text(encoding="utf-8").splitlines()[0]
-    assert first.startswith(f"# accelerate launch --config_file accelerate_configs/{path.name} recipes/")
+    if path.stem != "multi_node":
+        command = f"# accelerate launch --config_file accelerate_configs/{path.name} recipes/sweep.py"
+        assert command in path.read_text(encoding="utf-8")
 
 
 def test_the_launcher_without_a_gpu_uses_none():
-    assert load_config_from_file(str(ROOT / "accelerate_configs" / "cpu.yaml")).use_cpu
-    assert not load_config_from_file(str(ROOT / "accelerate_configs" / "single_gpu.yaml")).use_cpu
+    for path in LAUNCHERS:
+        assert load_config_from_file(str(path)).use_cpu == path.stem.startswith("cpu")
 
 
 def test_the_seed_study_asks_for_the_licence_of_its_tunes():
@@ -60,3 +66,49 @@ def test_every_size_is_built_and_counted_without_its_weights(path):
             counts[family] = count_parameters(model).total
             print(f"{path.stem} {family}-{size.name}: {counts[family]:,} parameters")
         assert counts["folk_lstm"] == pytest.approx(counts["gpt2"], rel=0.05)
+        assert counts["llama"] == pytest.approx(counts["gpt2"], rel=0.05)
+
+
+def test_the_billion_study_is_as_large_as_it_says_and_fits_on_its_gpus_only_in_parts():
+    config = load_config(ROOT / "recipes" / "studies" / "billion.yaml", {})
+    (size,) = config.sizes
+    with torch.device("meta"):
+        model = build_model(build_config("gpt2", size, Vocabulary(100, 0, 1, 1), config.context_length), 0)
+    n = count_parameters(model).total
+    assert n == pytest.approx(1.2e9, rel=0.02)
+    spec = RunSpec(
+        family="gpt2", size=size, vocabulary=Vocabulary(100, 0, 1, 1), context_length=config.context_length,
+        n_tokens=10**9, batch_size=config.batch_size, gradient_accumulation_steps=1, optimizer=config.optimizer,
+        learning_rate=2e-4, rest_rate_ratio=1.0, weight_decay=0.1, schedule="wsd", warmup_updates=1, decay_fraction=0.5,
+        max_grad_norm=1.0, dropout=0.0, precision=config.precision, compile=False, seed=0, data_hash="",
+    )  # fmt: skip
+    assert training_bytes(spec) > 80e9  # on a single GPU it would not
+    shared = replace(spec, batch_size=config.batch_size // 8)
+    state = 16 * n
+    assert state / 8 + training_bytes(shared) - state < 80e9
+
+
+def test_the_slurm_script_launches_each_run_of_an_array_on_its_node(tmp_path):
+    for name, body in {
+        "scontrol": "echo node1; echo node2",
+        "srun": 'while [[ $1 == --* ]]; do shift; done; SLURM_PROCID=1 exec "$@"',
+        "accelerate": 'printf "%s\\n" "$@"',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_NODELIST": "node[1-2]", "SLURM_NNODES": "2",
+        "SLURM_GPUS_ON_NODE": "4", "SLURM_ARRAY_TASK_ID": "7",
+    }  # fmt: skip
+    script = ["bash", str(ROOT / "recipes" / "launch.slurm"), "--config", "a study.yaml"]
+    said = subprocess.run(script, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said[0] == "launch"
+    assert Path(said[said.index("--config_file") + 1]).name == "multi_node.yaml"
+    options = dict(zip(said[3::2], said[4::2], strict=False))
+    assert options["--num_processes"] == "8"
+    assert options["--machine_rank"] == "1"
+    assert options["--main_process_ip"] == "node1"
+    assert said[-5:] == ["recipes/sweep.py", "--config", "a study.yaml", "--only", "7"]
+    del environment["SLURM_ARRAY_TASK_ID"]
+    said = subprocess.run(script, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said[-1] == "a study.yaml"

@@ -9,9 +9,9 @@ import numpy as np
 import pyppmd
 from numpy.typing import NDArray
 
-PPM_ORDER = 16
-NGRAM_ORDERS = 8
-MOST_CHARACTERS = 2**24  # of training text, which takes 1.4 GB and a minute
+_PPM_ORDER = 16
+_NGRAM_ORDERS = 8
+_MOST_CHARACTERS = 2**24  # of training text, which takes 1.4 GB and a minute
 _BOUNDARY = "\0"  # cleaning leaves none of these in a tune
 _BYTES_OF_MODEL = 64  # for each byte of text; folk tunes take about 30, random text less
 _MOST_MEMORY = 2**32 - 2**10  # of the format
@@ -23,7 +23,7 @@ _CONVENTION = (
 
 
 def baselines(
-    train: Sequence[str], held_out: Mapping[str, Sequence[str]], most_characters: int = MOST_CHARACTERS
+    train: Sequence[str], held_out: Mapping[str, Sequence[str]], most_characters: int = _MOST_CHARACTERS
 ) -> dict[str, Any]:
     """Bits per character of PPMd and of n-grams on each held-out split, in the convention of the models' `bpc`.
 
@@ -41,9 +41,9 @@ def baselines(
     train = _first(train, most_characters)
     characters = {split: sum(map(len, tunes)) for split, tunes in held_out.items()}
     ppm = {split: ppm_bits(train, tunes) / characters[split] for split, tunes in held_out.items()}
-    models = [{"name": f"PPMd order {PPM_ORDER}", "order": PPM_ORDER, "adaptive": True, **ppm}]
-    costs = ngram_bits(train, held_out, NGRAM_ORDERS)
-    for order in range(1, NGRAM_ORDERS + 1):
+    models = [{"name": f"PPMd order {_PPM_ORDER}", "order": _PPM_ORDER, "adaptive": True, **ppm}]
+    costs = ngram_bits(train, held_out, _NGRAM_ORDERS)
+    for order in range(1, _NGRAM_ORDERS + 1):
         bpc = {split: float(bits[order - 1].sum()) / characters[split] for split, bits in costs.items()}
         models.append({"name": f"{order}-gram Kneser-Ney", "order": order, "adaptive": False, **bpc})
     return {
@@ -73,7 +73,7 @@ def ppm_bits(train: Sequence[str], tunes: Sequence[str]) -> int:
     known, new = ((_BOUNDARY * first + _text(part)).encode() for first, part in ((1, train), (0, tunes)))
     # a full model would be thrown away and begun anew; the pages that it does not need are never touched
     memory = min(max(2**20, _BYTES_OF_MODEL * (len(known) + len(new))), _MOST_MEMORY)
-    encoder = pyppmd.Ppmd7Encoder(PPM_ORDER, memory)
+    encoder = pyppmd.Ppmd7Encoder(_PPM_ORDER, memory)
     encoder.encode(known)
     return 8 * len(encoder.encode(new))
 

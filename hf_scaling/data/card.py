@@ -4,7 +4,7 @@ from typing import Any
 
 from huggingface_hub import DatasetCardData
 
-TITLE = "Folk tunes in ABC notation, split by tune family"
+_TITLE = "Folk tunes in ABC notation, split by tune family"
 
 
 def dataset_card(statistics: dict[str, Any], leaks: dict[str, Any]) -> str:
@@ -13,7 +13,7 @@ def dataset_card(statistics: dict[str, Any], leaks: dict[str, Any]) -> str:
     identifiers = {licence["identifier"] for licence in licences}
     alone = identifiers.pop() if len(identifiers) == 1 else "other"
     data = DatasetCardData(
-        pretty_name=TITLE,
+        pretty_name=_TITLE,
         license=alone,
         license_name=None if alone != "other" else "see-below",
         task_categories=["text-generation"],
@@ -40,7 +40,7 @@ def dataset_card(statistics: dict[str, Any], leaks: dict[str, Any]) -> str:
     return f"""---
 {data.to_yaml()}
 ---
-# {TITLE}
+# {_TITLE}
 
 Cleaned tunes in ABC notation. Near-duplicates (Jaccard similarity of diatonic-interval 6-grams ≥ {limit}) share a
 tune family, and a family is never cut by a split. Seed {options["seed"]}.
@@ -50,7 +50,7 @@ tune family, and a family is never cut by a split. Seed {options["seed"]}.
 | split | tunes | characters | tune families |
 |---|---|---|---|
 {splits}
-{augmented if copies else ""}
+{augmented}
 Leaks: {test["twins"][limit]} of {test["tunes"]:,} test tunes have a near-duplicate in train; a random split of the same
 tunes has {naive["twins"][limit]}. `leak_report.json` has every threshold, `statistics.json` all counts,
 `rejects.jsonl` every tune that was left out: {rejected}.

@@ -63,7 +63,7 @@ class CleanTune:
     @property
     def body(self) -> str:
         """The music, without the header."""
-        return body(self.text)
+        return self.text.split("\nK:", 1)[1].split("\n", 1)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,6 @@ class Reject:
 
     reason: str
     detail: str = ""
-
-
-def body(text: str) -> str:
-    """The music of a clean tune, without its header."""
-    return text.split("\nK:", 1)[1].split("\n", 1)[1]
 
 
 def clean(raw: str, options: CleanOptions) -> CleanTune | Reject:

@@ -24,7 +24,7 @@ _SAME = "same music as another tune"
 REASONS = SOURCE_REASONS | CLEANING_REASONS | {_SAME: "below the header it is, to the character, a tune already taken"}
 """Every reason for which a tune may be left out, with what it means."""
 
-MOST_COPIES = 100
+_MOST_COPIES = 100
 _NO_GRAMS = np.empty(0, dtype=np.uint32)
 _OPENING = 80  # characters of a rejected tune that are kept, to know it by
 
@@ -68,16 +68,11 @@ def parse_sources(sources: Iterable[str]) -> dict[str, float]:
             weights[name] = float(weight) if given else 1
         except ValueError:
             weights[name] = 0
-        if not 0 < weights[name] <= MOST_COPIES:
+        if not 0 < weights[name] <= _MOST_COPIES:
             raise UserError(
-                f"sources: got {text!r}, expected {name}=WEIGHT, a number above 0 and at most {MOST_COPIES}"
+                f"sources: got {text!r}, expected {name}=WEIGHT, a number above 0 and at most {_MOST_COPIES}"
             )
     return weights
-
-
-def corpus_identity(names: Iterable[str], options: SourceOptions) -> dict[str, str | None]:
-    """What each source would read now, as a short string; None for one that is not to be had on this machine."""
-    return {name: SOURCES[name].identity(options) for name in names}
 
 
 def read_corpus(weights: Mapping[str, float], source_options: SourceOptions, options: CleanOptions) -> Corpus:

@@ -12,9 +12,9 @@ from hf_scaling.data.augment import transposed_copies
 from hf_scaling.data.card import dataset_card
 from hf_scaling.data.clean import CleanOptions
 from hf_scaling.data.corpus import Corpus, parse_sources, read_corpus
-from hf_scaling.data.leaks import SPLITS, leak_report
+from hf_scaling.data.leaks import THRESHOLDS, leak_report
 from hf_scaling.data.sources import SOURCES, SourceOptions
-from hf_scaling.data.splits import Split, draw, first_members, split_by_family
+from hf_scaling.data.splits import SPLITS, Split, draw, first_members, split_by_family
 from hf_scaling.data.statistics import dataset_statistics
 from hf_scaling.records import UserError, atomic_dir, write_json, write_jsonl, write_text
 
@@ -61,7 +61,7 @@ class DataOptions:
 def build_dataset(options: DataOptions, folder: Path, identity: Mapping[str, str | None]) -> None:
     """Build `folder` (a DatasetDict, README.md, leak_report.json, ...), whole or not at all.
 
-    identity: of each source (`corpus.corpus_identity`), written down with the data set.
+    identity: of each source (`Source.identity`), written down with the data set.
 
     Raises:
         UserError: a source or a licence is wrong, no tune is left, a split is empty, or a near-duplicate crosses
@@ -100,6 +100,7 @@ def _split(corpus: Corpus, options: DataOptions, folder: Path) -> tuple[Split, d
         corpus.groups,
         corpus.keys,
         options.family_threshold,
+        min(THRESHOLDS),
         options.validation_fraction,
         options.test_fraction,
         options.seed,
@@ -178,14 +179,14 @@ def _columns(corpus: Corpus, members: list[int]) -> dict[str, list[Any]]:
 
 def epoch_texts(split: Dataset) -> list[str]:
     """The texts of one epoch: every tune once, then transposed copies, then what stands in it more often."""
-    copies = np.array(split["copies"])
+    copies = np.array(split["copies"][:])
     texts = split["text"][:]
     return [texts[index] for turn in range(copies.max()) for index in np.flatnonzero(copies > turn)]
 
 
 def unique_texts(split: Dataset) -> list[str]:
     """The texts of an epoch's different tunes: neither repeated nor transposed."""
-    columns = zip(split["text"], split["copies"], split["transposed"], strict=True)
+    columns = zip(*(split[name][:] for name in ("text", "copies", "transposed")), strict=True)
     return [text for text, copies, transposed in columns if copies and not transposed]
 
 

@@ -16,12 +16,13 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-NGRAM = 6
+from hf_scaling.data.pairs import jaccard, reaches
+
+_NGRAM = 6
 _LARGEST_INTERVAL = 15  # two octaves and a step; wider leaps are rare and may share a code
 _MISSED = 0.01  # chance that a pair exactly at the threshold is never proposed
 _BANDS_AT_ONCE = 16  # bounds the memory of one batch of signatures
 _ROWS_AT_ONCE = 4096  # rensa hands signatures over as Python lists, which are large
-_PAIRS_AT_ONCE = 16384
 _GRAMS_AT_ONCE = 2**20
 
 
@@ -32,11 +33,11 @@ def fingerprint(melody: Sequence[int]) -> np.ndarray:
         melody: staff positions; below seven there is no gram.
     """
     steps: np.ndarray = np.diff(np.asarray(melody, dtype=np.int64))
-    if len(steps) < NGRAM:
+    if len(steps) < _NGRAM:
         return np.empty(0, dtype=np.uint32)
     digits = np.clip(steps, -_LARGEST_INTERVAL, _LARGEST_INTERVAL) + _LARGEST_INTERVAL
     base = 2 * _LARGEST_INTERVAL + 1
-    codes = np.lib.stride_tricks.sliding_window_view(digits, NGRAM) @ (base ** np.arange(NGRAM))
+    codes = np.lib.stride_tricks.sliding_window_view(digits, _NGRAM) @ (base ** np.arange(_NGRAM))
     return np.unique(codes).astype(np.uint32)
 
 
@@ -55,21 +56,6 @@ def incidence(fingerprints: Sequence[np.ndarray]) -> csr_array:
     matrix = csr_array((ones, columns, starts), shape=(len(fingerprints), len(counts)))
     matrix.sort_indices()
     return matrix
-
-
-def jaccard(grams: csr_array, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The similarity of each tune of `left` to that of `right` beside it, both row numbers: float64, shape (pairs,)."""
-    found = []
-    for start in range(0, len(left), _PAIRS_AT_ONCE):
-        one, other = grams[left[start : start + _PAIRS_AT_ONCE]], grams[right[start : start + _PAIRS_AT_ONCE]]
-        shared = np.asarray(one.multiply(other).sum(axis=1)).ravel()
-        found.append(shared / np.maximum(np.diff(one.indptr) + np.diff(other.indptr) - shared, 1))
-    return np.concatenate(found) if found else np.empty(0)
-
-
-def reaches(similarity: np.ndarray, threshold: float) -> np.ndarray:
-    """Whether each similarity is at or above the threshold, whatever its last bit says."""
-    return similarity >= threshold - 1e-9
 
 
 def join(labels: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -1,69 +1,18 @@
-"""What of one split stands in another: near-duplicates and shared runs of characters, each counted exactly.
-
-Near-duplicates come from an inverted index of the rarest grams of each tune (the prefix filter of Chaudhuri, Ganti
-and Kaushik, 2006), which no pair at or above the threshold can pass unseen; the LSH that made the families has no
-part in it.
-"""
+"""What of one split stands in another: near-duplicates and shared runs of characters, each counted exactly."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from hf_scaling.data.families import jaccard, reaches
+from hf_scaling.data.pairs import Pairs, reaches, similar_pairs
+from hf_scaling.data.splits import SPLITS
 
-SPLITS = ("train", "validation", "test")
 THRESHOLDS = (0.3, 0.5, 0.8)
-OVERLAP = 50  # characters
-_CROSSINGS = ((1, 0), (2, 0), (2, 1))  # each split in those that come before it
-_ROWS_AT_ONCE = 64  # bounds the memory of one block of the index's product
+_OVERLAP = 50  # characters
 _TEXTS_AT_ONCE = 4096
-
-
-class Pairs(NamedTuple):
-    """Pairs of tunes at or above a threshold: indices of both, and their similarity; each of shape (pairs,)."""
-
-    left: np.ndarray
-    right: np.ndarray
-    similarity: np.ndarray
-
-
-def similar_pairs(grams: csr_array, these: np.ndarray, those: np.ndarray, threshold: float) -> Pairs:
-    """Every pair of a tune of `these` and one of `those` (row numbers of `grams`) at or above the threshold."""
-    lefts, rights, similarities = [], [], []
-    index = _prefixes(grams[those], threshold).T.tocsr()
-    for start in range(0, len(these), _ROWS_AT_ONCE):
-        rows = these[start : start + _ROWS_AT_ONCE]
-        candidates = (_prefixes(grams[rows], threshold) @ index).tocoo()
-        left, right = rows[candidates.row], those[candidates.col]
-        similarity = jaccard(grams, left, right)
-        near = reaches(similarity, threshold)
-        lefts.append(left[near])
-        rights.append(right[near])
-        similarities.append(similarity[near])
-    empty = np.empty(0, dtype=np.int64)
-    return Pairs(*(np.concatenate([empty, *parts]) for parts in (lefts, rights, similarities)))
-
-
-def _prefixes(grams: csr_array, threshold: float) -> csr_array:
-    """Each tune's rarest grams: two tunes of similarity >= t share one of the first n - ceil(t n) + 1 of both.
-
-    Columns are in order of rarity, so these are the first entries of each row.
-    """
-    sizes = np.diff(grams.indptr)
-    kept = np.where(sizes, sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1, 0)
-    place = np.arange(grams.nnz) - np.repeat(grams.indptr[:-1], sizes)
-    first = place < np.repeat(kept, sizes)
-    starts = np.concatenate([[0], np.cumsum(kept)])
-    return csr_array((grams.data[first], grams.indices[first], starts), shape=grams.shape)
-
-
-def crossing_pairs(grams: csr_array, splits: np.ndarray, threshold: float) -> dict[tuple[int, int], Pairs]:
-    """Every pair at or above the threshold that a split divides, by (split of left, split of right)."""
-    members = [np.flatnonzero(splits == number) for number in range(len(SPLITS))]
-    return {(a, b): similar_pairs(grams, members[a], members[b], threshold) for a, b in _CROSSINGS}
 
 
 def count_overlaps(these: Sequence[str], those: Iterable[str]) -> int:
@@ -91,16 +40,16 @@ def _windows(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     hashes ^= hashes >> np.uint64(29)
     done: np.ndarray | None = None  # hashes of the part of the run that is already put together
     length, done_length = 1, 0
-    for bit in bin(OVERLAP)[:1:-1]:
+    for bit in bin(_OVERLAP)[:1:-1]:
         if bit == "1":
             done = hashes if done is None else _joined(done, hashes, done_length, length, multiplier)
             done_length += length
         hashes = _joined(hashes, hashes, length, length, multiplier)
         length *= 2
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
-    owners = np.repeat(np.arange(len(texts)), lengths)[: max(len(codes) - OVERLAP + 1, 0)]
+    owners = np.repeat(np.arange(len(texts)), lengths)[: max(len(codes) - _OVERLAP + 1, 0)]
     ends = np.repeat(np.cumsum(lengths), lengths)[: len(owners)]
-    inside = np.arange(len(owners)) + OVERLAP <= ends
+    inside = np.arange(len(owners)) + _OVERLAP <= ends
     assert done is not None
     return owners[inside], done[: len(owners)][inside]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hf_scaling.laws.plots import write_figure
+from hf_scaling.laws.plots import COLOURS, STYLE, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_BLUE, _PALE = "#0072B2", "#8FC1E3"
-_SPLITS = {"train": ("#0072B2", "-"), "validation": ("#D55E00", "--"), "test": ("#009E73", ":")}  # Okabe & Ito 2008
+_BLUE, _PALE = COLOURS[0], "#8FC1E3"
+_SPLITS = {"train": (COLOURS[0], "-"), "validation": (COLOURS[1], "--"), "test": (COLOURS[2], ":")}
 _ROWS = (
     ("tune_length_histogram", "family_sizes", "rejected"),
     ("keys", "meters", "rhythms"),
@@ -23,17 +23,11 @@ _BARS = 12
 _LETTERS = 60
 _LONGEST_LABEL = 30
 _VISIBLE = {"\n": "↵", "\t": "⇥", " ": "␣"}
-_STYLE: Any = {
-    "font.family": "DejaVu Sans",
+_STYLE: Any = STYLE | {
     "font.size": 8.5,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "grid.color": "#E3E3E3",
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
+    "axes.grid": False,
     "text.parse_math": False,  # a title or a key may hold dollar signs
 }
 
@@ -78,7 +72,7 @@ def _lengths(axes: "Axes", histogram: Mapping[str, Any], _: Mapping[str, Any]) -
         heights = np.divide(10 * share, widths, out=np.zeros_like(share), where=widths > 0)
         colour, dash = _SPLITS[split]
         axes.stairs(heights, edges, color=colour, linestyle=dash, linewidth=1.2, label=split)
-    axes.set(xlabel="characters", ylabel="% of the split's tunes\nper 10 characters", ylim=(0, None))
+    axes.set(xlabel="characters; the last bin holds all longer tunes", ylabel="% of the split's tunes\nper 10 characters", ylim=(0, None))
     axes.grid(visible=True)
     axes.legend()
 

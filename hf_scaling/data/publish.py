@@ -3,7 +3,9 @@
 import tempfile
 from pathlib import Path
 from shutil import copy
+from typing import Any
 
+from datasets import DatasetDict
 from huggingface_hub import DatasetCard, HfApi
 from huggingface_hub.errors import HFValidationError, HTTPError, LocalTokenNotFoundError
 
@@ -16,16 +18,17 @@ _BESIDE = ("leak_report.json", "rejects.jsonl", "baselines.json", "corpus.png")
 _PLACES = ("the_session_path", "abc_files", "midi_files")  # of this machine, and nobody else's business
 
 
-def check_redistributable(dataset: Path) -> None:
-    """Raise UserError naming every source of a data set that may not be redistributed.
+def _redistributable(dataset: Path) -> tuple[dict[str, Any], DatasetDict]:
+    """The statistics and the splits of a data set; UserError naming every source that may not be redistributed.
 
     The terms are those that this program knows of each source; of the user's own files, those that the user states.
     """
     try:
-        options = read_json(dataset / "statistics.json")["options"]
+        statistics, splits = read_json(dataset / "statistics.json"), load_splits(dataset)
+        options = statistics["options"]
         named = set(parse_sources(options["sources"]))
         source_options = SourceOptions(**options["source_options"])
-        present = set().union(*(split.unique("source") for split in load_splits(dataset).values()))
+        present = set().union(*(split.unique("source") for split in splits.values()))
     except (KeyError, TypeError, AttributeError, FileNotFoundError):
         raise UserError(f"{dataset}: damaged; expected the data set of a prepared study") from None
     if unknown := present - named:
@@ -37,6 +40,7 @@ def check_redistributable(dataset: Path) -> None:
             f"{dataset}: may not be pushed, since {', '.join(closed)} may not be redistributed: {reasons} "
             "Push the models instead, or prepare a study from other sources"
         )
+    return statistics, splits
 
 
 def publish_dataset(dataset: Path, repository: str, private: bool) -> str:
@@ -50,17 +54,16 @@ def publish_dataset(dataset: Path, repository: str, private: bool) -> str:
     """
     if not (dataset / "statistics.json").is_file():
         raise UserError(f"{dataset}: holds no data set; expected the study folder of a prepared study")
-    check_redistributable(dataset)
+    statistics, splits = _redistributable(dataset)
     api = HfApi()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         card = DatasetCard((dataset / "README.md").read_text(encoding="utf-8"))
         card.data["configs"] = [{"config_name": "default", "data_files": []}]
-        for split, rows in load_splits(dataset).items():
+        for split, rows in splits.items():
             rows.to_parquet(folder / "data" / f"{split}.parquet")
             card.data["configs"][0]["data_files"].append({"split": split, "path": f"data/{split}.parquet"})
         card.save(folder / "README.md")
-        statistics = read_json(dataset / "statistics.json")
         statistics["options"]["source_options"] |= dict.fromkeys(_PLACES)
         write_json(folder / "statistics.json", statistics)
         for beside in _BESIDE:

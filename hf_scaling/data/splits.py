@@ -7,16 +7,19 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from hf_scaling.data.families import find_families, join, reaches
-from hf_scaling.data.leaks import THRESHOLDS, Pairs, crossing_pairs
+from hf_scaling.data.families import find_families, join
+from hf_scaling.data.pairs import Pairs, reaches, similar_pairs
+
+SPLITS = ("train", "validation", "test")
+_CROSSINGS = ((1, 0), (2, 0), (2, 1))  # each split in those that come before it
 
 Key = tuple[int, str]
 """A tune's place among all, whatever order they are read in: the rank of its source, the hash of its content."""
 
 
 class Split(NamedTuple):
-    """families: number of each tune's; splits: of each tune, as an index into `leaks.SPLITS`, int8; crossing: the
-    pairs across splits at or above the lowest threshold of the leak report.
+    """families: number of each tune's; splits: of each tune, as an index into SPLITS, int8; crossing: `crossing_pairs`
+    from the lowest threshold asked for.
     """
 
     families: np.ndarray
@@ -29,11 +32,14 @@ def split_by_family(
     groups: Sequence[Collection[str]],
     keys: Sequence[Key],
     threshold: float,
+    lowest: float,
     validation_fraction: float,
     test_fraction: float,
     seed: int,
 ) -> Split:
     """Find the families and assign them; families that a near-duplicate across splits shows to be one are joined.
+
+    threshold: of near-duplicates; lowest: of the crossing pairs that are told, if below it.
 
     The splits are the same as if every pair of tunes had been compared, whichever pairs `find_families` missed: a
     family found in parts is assigned part by part, each part to where its first tune belongs, and parts joined go to
@@ -42,7 +48,7 @@ def split_by_family(
     families = find_families(grams, groups, threshold)
     while True:
         splits = assign_splits(keys, families, validation_fraction, test_fraction, seed)
-        crossing = crossing_pairs(grams, splits, min(threshold, *THRESHOLDS))
+        crossing = crossing_pairs(grams, splits, min(threshold, lowest))
         left = np.concatenate([pairs.left[reaches(pairs.similarity, threshold)] for pairs in crossing.values()])
         right = np.concatenate([pairs.right[reaches(pairs.similarity, threshold)] for pairs in crossing.values()])
         if not len(left):
@@ -50,10 +56,16 @@ def split_by_family(
         families = join(families, left, right)
 
 
+def crossing_pairs(grams: csr_array, splits: np.ndarray, threshold: float) -> dict[tuple[int, int], Pairs]:
+    """Every pair at or above the threshold that a split divides, by (split of left, split of right)."""
+    members = [np.flatnonzero(splits == number) for number in range(len(SPLITS))]
+    return {(a, b): similar_pairs(grams, members[a], members[b], threshold) for a, b in _CROSSINGS}
+
+
 def assign_splits(
     keys: Sequence[Key], families: np.ndarray, validation_fraction: float, test_fraction: float, seed: int
 ) -> np.ndarray:
-    """The split of each tune, as an index into `leaks.SPLITS`: int8, shape (tunes,).
+    """The split of each tune, as an index into SPLITS: int8, shape (tunes,).
 
     A family goes where a hash of the seed and of its first member says. First is the member of the source that the
     study names first, so that a source added behind the others moves no tune of theirs, unless it joins families.

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 _MARKERS = "osD^vPX"
 _DASHES = ("-", "--", "-.", ":")
-_STYLE: Any = {  # newer matplotlib types its keys one by one, older does not
+STYLE: Any = {  # newer matplotlib types its keys one by one, older does not
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same everywhere
     "font.size": 9,
     "axes.spines.top": False,
@@ -73,7 +73,7 @@ def scaling_figure(fits: Sequence[Mapping[str, Any]]) -> "Figure":
 
 
 def _draw_fit(axes: "Axes", fit: Mapping[str, Any], index: int) -> None:
-    colour = _COLOURS[index % len(_COLOURS)]
+    colour = COLOURS[index % len(COLOURS)]
     points, curve, c = fit["points"], fit["curve"], fit["params"]["c"]
     n, loss = [point["n"] for point in points], [point["loss"] for point in points]
     spread = [point["stderr"] or 0.0 for point in points]
@@ -126,7 +126,7 @@ def training_figure(runs: Sequence[Mapping[str, Any]]) -> "Figure":
             handles = []
             for index, family in enumerate(families):
                 members = sorted((run for run in runs if run["family"] == family), key=lambda run: run["n_params"])
-                colours = _shades(_COLOURS[index % len(_COLOURS)], len(members))
+                colours = _shades(COLOURS[index % len(COLOURS)], len(members))
                 for run, colour in zip(members, colours, strict=True):
                     x, y = np.asarray(run[column], dtype=float), smooth(run["loss"])
                     style = _DASHES[index % len(_DASHES)]
@@ -203,7 +203,7 @@ def write_figure(figure: "Figure", path: Path) -> None:
     import matplotlib
 
     timeless = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure.savefig(path, dpi=200, metadata=timeless[path.suffix])
 
 
@@ -215,7 +215,7 @@ def _drawing(
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width * columns + legend_width, 3.9 * rows), layout="constrained")
         panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
         yield figure, list(panels.flat)

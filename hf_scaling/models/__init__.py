@@ -2,11 +2,13 @@
 
 from hf_scaling.models.counting import ParameterCount, count_parameters, training_flops_per_token
 from hf_scaling.models.families import FAMILIES, build_config, build_model, generation_limit, to_device
+from hf_scaling.models.matrices import MatrixLayout, hidden_matrices
 from hf_scaling.models.size import Size, parse_ladder
 from hf_scaling.models.vocabulary import Vocabulary
 
 __all__ = [
     "FAMILIES",
+    "MatrixLayout",
     "ParameterCount",
     "Size",
     "Vocabulary",
@@ -14,6 +16,7 @@ __all__ = [
     "build_model",
     "count_parameters",
     "generation_limit",
+    "hidden_matrices",
     "parse_ladder",
     "to_device",
     "training_flops_per_token",

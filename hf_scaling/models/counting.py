@@ -10,10 +10,10 @@ from hf_scaling.models.families import FAMILIES
 _GROUPS = {
     "token_embedding": ("wte.", "embed_tokens."),
     "position_embedding": ("wpe.",),
-    "attention": (".attn.",),
+    "attention": (".attn.", ".self_attn."),
     "feed_forward": (".mlp.",),
     "recurrence": ("lstm.",),
-    "normalization": ("ln_",),
+    "normalization": ("ln_", "layernorm.", "model.norm."),
 }
 
 

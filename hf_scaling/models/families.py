@@ -5,14 +5,15 @@ from types import ModuleType
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
-from hf_scaling.models import gpt2, lstm
+from hf_scaling.models import gpt2, llama, lstm
 from hf_scaling.models.folk_lstm import FolkLSTMConfig, FolkLSTMForCausalLM
 from hf_scaling.models.size import Size
 from hf_scaling.models.vocabulary import Vocabulary
 
 # A family is one module: `config(size, vocabulary, context_length, dropout)`, `matmul_parameters(config)`,
-# `attention_flops_per_token(config)`, LABEL, CAN_COMPILE and CONTEXTS_TO_GENERATE. A new one is that and a line here.
-FAMILIES: dict[str, ModuleType] = {"gpt2": gpt2, "folk_lstm": lstm}
+# `attention_flops_per_token(config)`, LABEL, MATRICES, CAN_COMPILE and CONTEXTS_TO_GENERATE. A new one is
+# that and a line here.
+FAMILIES: dict[str, ModuleType] = {"gpt2": gpt2, "folk_lstm": lstm, "llama": llama}
 
 AutoConfig.register("folk_lstm", FolkLSTMConfig, exist_ok=True)
 AutoModelForCausalLM.register(FolkLSTMConfig, FolkLSTMForCausalLM, exist_ok=True)

@@ -9,22 +9,35 @@ CAN_COMPILE = True
 CONTEXTS_TO_GENERATE = 1  # a position beyond the context has no embedding
 _INIT_STD, _INIT_WIDTH = 0.02, 768  # of GPT-2 small
 LABEL = "GPT-2"
+# part of a parameter's name -> (stored as inputs x outputs, matrices stored as one)
+MATRICES = {".c_attn.weight": (True, 3), ".c_proj.weight": (True, 1), ".c_fc.weight": (True, 1)}
+
+
+def parameters(size: Size, vocab_size: int, context_length: int) -> int:
+    """Total parameters at a size: the count that other families match."""
+    d, ff = size.d_model, size.d_ff
+    block = 4 * d * d + 4 * d + 2 * d * ff + d + ff + 4 * d
+    return (vocab_size + context_length) * d + size.n_layers * block + 2 * d
+
+
+def initial_std(d_model: int) -> float:
+    """Standard deviation of initial weights, with 1/sqrt(d_model): GPT-2's 0.02 at GPT-2's own width.
+
+    With 0.02 at widths below 100, hundreds of updates pass before a model learns more than the frequencies of
+    characters.
+    """
+    return _INIT_STD * (_INIT_WIDTH / d_model) ** 0.5
 
 
 def config(size: Size, vocabulary: Vocabulary, context_length: int, dropout: float) -> GPT2Config:
-    """The configuration of `size`.
-
-    Initial weights scale with 1/sqrt(d_model), so that they are GPT-2's 0.02 at GPT-2's own width: with 0.02 at widths
-    below 100, hundreds of updates pass before a model learns more than the frequencies of characters. The activation
-    is GPT-2's, by torch's fused kernel.
-    """
+    """The configuration of `size`. The activation is GPT-2's, by torch's fused kernel."""
     return GPT2Config(
         n_positions=context_length,
         n_embd=size.d_model,
         n_layer=size.n_layers,
         n_head=size.n_heads,
         n_inner=size.d_ff,
-        initializer_range=_INIT_STD * (_INIT_WIDTH / size.d_model) ** 0.5,
+        initializer_range=initial_std(size.d_model),
         activation_function="gelu_pytorch_tanh",
         resid_pdrop=dropout,
         embd_pdrop=dropout,

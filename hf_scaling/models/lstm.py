@@ -1,5 +1,6 @@
 """The family `folk_lstm`: at each size, the LSTM whose total parameter count comes closest to the transformer's."""
 
+from hf_scaling.models import gpt2
 from hf_scaling.models.folk_lstm import FolkLSTMConfig
 from hf_scaling.models.size import Size
 from hf_scaling.models.vocabulary import Vocabulary
@@ -7,6 +8,7 @@ from hf_scaling.models.vocabulary import Vocabulary
 CAN_COMPILE = False  # torch.compile breaks the graph at nn.LSTM and gains nothing
 CONTEXTS_TO_GENERATE = 4  # a recurrent state has no last position; this only stops a tune that never ends
 LABEL = "LSTM"
+MATRICES = {"lstm.weight_ih_l": (False, 4), "lstm.weight_hh_l": (False, 4)}  # four gates, one below the other
 N_LAYERS = 2  # every size alike, so that width alone makes the ladder
 _INIT_STD = 3.0  # of the embedding, over sqrt(hidden_size): smaller ones starve the gates and cost hundreds of updates
 
@@ -16,16 +18,9 @@ def parameters(hidden_size: int, n_layers: int, vocab_size: int) -> int:
     return vocab_size * hidden_size + n_layers * (8 * hidden_size**2 + 8 * hidden_size)
 
 
-def transformer_parameters(size: Size, vocab_size: int, context_length: int) -> int:
-    """Total parameters of the GPT-2 of this size: the count to match."""
-    d, ff = size.d_model, size.d_ff
-    block = 4 * d * d + 4 * d + 2 * d * ff + d + ff + 4 * d
-    return (vocab_size + context_length) * d + size.n_layers * block + 2 * d
-
-
 def config(size: Size, vocabulary: Vocabulary, context_length: int, dropout: float) -> FolkLSTMConfig:
     """The configuration whose total is closest to the transformer's of the same size and context."""
-    target = transformer_parameters(size, vocabulary.vocab_size, context_length)
+    target = gpt2.parameters(size, vocabulary.vocab_size, context_length)
     hidden = 1
     while parameters(hidden + 1, N_LAYERS, vocabulary.vocab_size) <= target:
         hidden += 1

@@ -14,9 +14,10 @@ from hf_scaling.records.files import (
     write_jsonl,
     write_text,
 )
-from hf_scaling.records.ledger import LEDGER_FIELDS, append_row, finished_rows, read_ledger
+from hf_scaling.records.ledger import LEDGER, LEDGER_FIELDS, append_row, finished_rows, read_ledger
 
 __all__ = [
+    "LEDGER",
     "LEDGER_FIELDS",
     "UserError",
     "append_row",

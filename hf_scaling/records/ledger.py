@@ -12,6 +12,8 @@ from typing import Any
 
 from hf_scaling.records.errors import UserError
 
+LEDGER = "runs.jsonl"  # its name in a study folder
+
 # field -> the types its value may have; a failed run may leave what it never measured as null
 LEDGER_FIELDS: dict[str, tuple[type, ...]] = {
     "run_id": (str,),
@@ -42,6 +44,8 @@ LEDGER_FIELDS: dict[str, tuple[type, ...]] = {
     "compiled": (bool,),
     "threads": (int,),
     "status": (str,),
+    "micro_batch_halvings": (int,),
+    "n_processes": (int,),
     "error": (str,),
     "started_at": (str,),
     "finished_at": (str,),

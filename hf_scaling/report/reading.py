@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from hf_scaling.records import UserError, read_json, read_jsonl, read_ledger
+from hf_scaling.records import LEDGER, UserError, read_json, read_jsonl, read_ledger
 
 Record = dict[str, Any]
 
@@ -95,7 +95,7 @@ def read_study(folder: Path) -> Study:
         raise UserError(f"{folder}: not a study folder; expected a folder with study.yaml, such as outputs/quick")
     config = _yaml(folder / "study.yaml")
     resolved = config.pop("resolved", None) or {}
-    rows, notes = read_ledger(folder / "runs.jsonl")
+    rows, notes = read_ledger(folder / LEDGER)
     runs, attempts = _one_row_a_run(rows)
     statistics = _statistics(folder / "dataset/statistics.json")
     return Study(

@@ -11,7 +11,9 @@ from hf_scaling.study.config import StudyConfig
 from hf_scaling.study.plan import best_pass
 from hf_scaling.study.progress import run_bar
 from hf_scaling.training.blocks import read_stream
-from hf_scaling.training.run import describe, evaluate_split, load_model, train_run
+from hf_scaling.training.model_folder import load_model
+from hf_scaling.training.row import describe
+from hf_scaling.training.run import evaluate_split, train_run
 from hf_scaling.training.spec import RunSpec
 
 
@@ -29,7 +31,11 @@ def best_spec(config: StudyConfig, runs: list[RunSpec], rows: list[dict[str, Any
     spec = next(spec for spec in runs if spec.run_id == winner["run_id"])
     per_pass = best_pass(config, len(read_stream(tokens, "train")))
     return replace(
-        spec, parent=spec.run_id, n_tokens=config.best_epochs * per_pass, pool_tokens=per_pass, seed=spec.seed + 1
+        spec,
+        parent=spec.run_id,
+        n_tokens=config.best_epochs * per_pass,
+        pool_tokens=per_pass,
+        seed=config.seed + config.replicates,  # an order of blocks that no run had
     )
 
 
@@ -56,7 +62,7 @@ def train_best(
     start_from = study / "runs" / spec.parent / "model"
     with run_bar(f"best-{spec.run_id}", spec.updates) as advance:
         try:
-            row = train_run(spec, row, tokens, tokenizer, folder, config.sampling, start_from, advance)
+            row = train_run(spec, row, tokens, tokenizer, folder, config.sampling, start_from, progress=advance)
         except (RuntimeError, FloatingPointError, MemoryError) as error:
             raise UserError(f"best: {error}; the finished runs are kept, change best_sizes or best_tokens") from None
     test = evaluate_split(load_model(folder / "model"), spec, tokens, "test")

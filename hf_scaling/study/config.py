@@ -12,9 +12,11 @@ from hf_scaling.data.sources import SOURCES, SourceOptions
 from hf_scaling.models import FAMILIES, Size, parse_ladder
 from hf_scaling.records import UserError, content_hash
 from hf_scaling.training.precision import PRECISIONS
+from hf_scaling.training.spec import OPTIMIZERS, SCHEDULES
 
 # what changes where a study lies or how it is carried out, but none of its numbers
-NOT_HASHED = ("output_dir",)
+NOT_HASHED = ("output_dir", "report_to")
+TRACKERS = ("trackio", "tensorboard", "wandb")
 
 
 def no_doubles(values: list[Any]) -> bool:
@@ -65,20 +67,30 @@ class StudyConfig:
     ladder: list[str] = _help("sizes as NAME=D_MODELxN_LAYERSxN_HEADSxD_FF", [])
     context_length: int = _help("tokens of a block", 256)
     dropout: float = _help("everywhere", 0.0)
-    # one run
-    tokens_per_run: int | None = _help("horizon D of every run; if left out, `epochs` over the training split", None)
+    # the runs
+    tokens_per_run: int | None = _help("the longest horizon D; if left out, `epochs` over the training split", None)
     epochs: float = _help("passes over the training split where tokens_per_run is left out", 1.0)
+    horizons: list[float] = _help("shares of the longest horizon at which runs end, each by a decay of its own", [1.0])
+    replicates: int = _help("runs of each kind, with seeds seed, seed + 1, ...", 1)
     batch_size: int = _help("blocks of a micro-batch", 8)
     gradient_accumulation_steps: int = _help("micro-batches of an update", 1)
+    optimizer: str = _help(f"{' or '.join(OPTIMIZERS)}; muon leaves all but hidden matrices to AdamW", "adamw")
     learning_rates: list[str] = _help("FAMILY=RATE, the rate of 100,000 parameters", ["gpt2=3e-3", "folk_lstm=1e-2"])
     learning_rate_exponent: float = _help("the rate of N parameters is RATE * (N / 100,000) ** -exponent", 0.0)
-    weight_decay: float = _help("of AdamW", 0.1)
-    warmup_fraction: float = _help("share of updates with rising learning rate", 0.02)
-    decay_fraction: float = _help("last share of updates, with the learning rate falling to 0", 0.5)
+    rest_rate_ratio: float = _help("with muon, AdamW's rate as a share of the hidden matrices'", 0.2)
+    tune_sizes: list[str] = _help("sizes, at least 3, whose best rates replace the rule above; none if left out", [])
+    tune_factors: list[float] = _help("of the rule's rate, tried at each of them", [0.25, 0.5, 1.0, 2.0, 4.0])
+    tune_tokens: int | None = _help("horizon of these trials; the shortest horizon if left out", None)
+    weight_decay: float = _help("of both optimizers", 0.1)
+    schedule: str = _help("wsd (constant, then linear to 0) or cosine", "wsd")
+    warmup_fraction: float = _help("share of the shortest horizon with rising learning rate", 0.02)
+    decay_fraction: float = _help("last share of a wsd run, with the learning rate falling to 0", 0.5)
     max_grad_norm: float = _help("gradients are clipped to this norm", 1.0)
     precision: str = _help("auto, fp32, bf16 or fp16; auto measures bf16 on a CPU and takes the faster", "auto")
     compile: bool = _help("compile models that gain by it", False)
-    threads: int = _help("CPU threads; 0 takes every core", 0)
+    threads: int = _help("CPU threads of a run; 0 takes every core, or one core for each of the runs side by side", 0)
+    side_by_side: int = _help("runs at a time; 0 measures what is faster", 0)
+    report_to: list[str] = _help(f"trackers beside metrics.jsonl, of {', '.join(TRACKERS)}", [])
     # the best model, and its music
     best_sizes: list[str] = _help("sizes that the best model is chosen from; all if left out", [])
     best_epochs: int = _help("passes of the best model over its tokens", 3)
@@ -112,14 +124,14 @@ class StudyConfig:
             "transpositions",
             f"numbers from -{MOST_SEMITONES} to {MOST_SEMITONES} other than 0, each once",
         )
-        self._need(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
-        for name in ("batch_size", "gradient_accumulation_steps", "best_epochs", "min_chars"):
+        self._check_runs(names)
+        for name in ("batch_size", "gradient_accumulation_steps", "best_epochs", "min_chars", "replicates"):
             self._need(getattr(self, name) >= 1, name, "at least 1")
         self._need(self.context_length >= 8, "context_length", "at least 8")
         self._need(self.max_chars > self.min_chars, "max_chars", f"more than min_chars, {self.min_chars}")
-        for name in ("tokens_per_run", "best_tokens"):
+        for name in ("tokens_per_run", "best_tokens", "tune_tokens"):
             self._need(getattr(self, name) is None or getattr(self, name) >= 1, name, "at least 1")
-        for name in ("epochs", "temperature", "max_grad_norm"):
+        for name in ("epochs", "temperature", "max_grad_norm", "rest_rate_ratio"):
             self._need(getattr(self, name) > 0, name, "a number above 0")
         for name in ("validation_fraction", "test_fraction", "level"):
             self._need(0 < getattr(self, name) < 1, name, "a number between 0 and 1")
@@ -131,13 +143,30 @@ class StudyConfig:
             self._need(0 <= getattr(self, name) < 1, name, "a number from 0 to below 1")
         self._need(self.warmup_fraction + self.decay_fraction <= 1, "decay_fraction", "at most 1 - warmup_fraction")
         self._need(-2 <= self.learning_rate_exponent <= 2, "learning_rate_exponent", "a number from -2 to 2")
-        for name in ("threads", "seed", "weight_decay"):
+        for name in ("threads", "side_by_side", "seed", "weight_decay"):
             self._need(getattr(self, name) >= 0, name, "at least 0")
         self._need(
-            self.seed < 2**32 - 1, "seed", f"less than {2**32 - 1}"
-        )  # NumPy takes 32 bits, the best run seed + 1
+            self.seed < 2**32 - self.replicates, "seed", f"less than {2**32 - self.replicates}"
+        )  # NumPy takes 32 bits; replicates and the best run have the next ones
         for family in self.families:
             self.base_learning_rate(family)
+
+    def _check_runs(self, sizes: list[str]) -> None:
+        for name, accepted in (("precision", PRECISIONS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            self._need(getattr(self, name) in accepted, name, f"one of {', '.join(accepted)}")
+        self._need(set(self.report_to) <= set(TRACKERS), "report_to", f"some of {', '.join(TRACKERS)}")
+        self._need(
+            bool(self.horizons) and max(self.horizons) == 1 and min(self.horizons) > 0 and no_doubles(self.horizons),
+            "horizons",
+            "shares above 0 and at most 1, each once, 1 among them",
+        )
+        few = 0 < len(set(self.tune_sizes)) < 3
+        self._need(set(self.tune_sizes) <= set(sizes) and not few, "tune_sizes", f"none, or 3 of {', '.join(sizes)}")
+        self._need(
+            len(self.tune_factors) >= 3 and min(self.tune_factors) > 0 and no_doubles(self.tune_factors),
+            "tune_factors",
+            "at least 3 numbers above 0, each once",
+        )
 
     def _need(self, met: bool, name: str, expected: str) -> None:
         if not met:

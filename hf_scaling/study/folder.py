@@ -4,6 +4,7 @@ import fcntl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import IO, Any
 
 import yaml
@@ -11,12 +12,17 @@ import yaml
 from hf_scaling.records import UserError, content_hash, read_json, set_aside, sweep_partials, write_json, write_text
 from hf_scaling.study.config import NOT_HASHED, StudyConfig
 
+_NOT_OF_TRAINING = ("study.yaml", "stages.json", "dataset", "tokenizer", "tokens")
+
 
 class StudyFolder:
-    """The folder of a study, held against every other process while this object lives.
+    """The folder of a study, held while this object lives.
+
+    Whoever prepares, plans or concludes holds it alone; those who train share it. A second process waits while the
+    first prepares, and then trains with it what is left.
 
     Raises:
-        UserError: another process holds the folder, or it belongs to another configuration.
+        UserError: the folder cannot be written, or it belongs to another configuration.
     """
 
     def __init__(self, config: StudyConfig, overwrite: bool = False):
@@ -31,7 +37,8 @@ class StudyFolder:
             print(f"{self.path}: the earlier study was moved to {set_aside(self.path.absolute())}")
             self._lock = self._hold()
             self.resolved = self._claim()
-        sweep_partials(self.path)
+        if self.alone:  # else what looks left over may be somebody's work
+            sweep_partials(self.path)
 
     def _hold(self) -> IO[str]:
         if self.path.exists() and not self.path.is_dir():
@@ -43,9 +50,26 @@ class StudyFolder:
             raise UserError(f"output_dir: {self.path} cannot be written ({error.strerror})") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.alone = True
         except BlockingIOError:
-            raise UserError(f"output_dir: another process is working in {self.path}; wait for it, or stop it") from None
+            print(f"{self.path}: another process is at work there; joining it as soon as it trains", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            self.alone = False
         return lock
+
+    def share(self) -> None:
+        """Let other processes train too."""
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        self.alone = False
+
+    def hold_alone(self) -> None:
+        """Wait until nobody else trains."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{self.path}: waiting for the runs that other processes train", flush=True)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.alone = True
 
     def _claim(self) -> dict[str, Any]:
         """Check that the folder is empty or this study's own; return what earlier starts resolved."""
@@ -81,6 +105,7 @@ class StudyFolder:
     def resolve(self, resolved: dict[str, Any]) -> None:
         """Store what was found out about the machine, for every later start."""
         if resolved != self.resolved:
+            self._need_alone("plan")
             self._write(resolved)
             self.resolved = resolved
 
@@ -99,9 +124,27 @@ class StudyFolder:
         if stages.get(name, {}).get("key") == key and all((self.path / output).exists() for output in outputs):
             print(f"{name}: complete, nothing to do")
             return key
+        self._need_alone(name)
         print(f"{name} ...", flush=True)
         start = time.perf_counter()
         work()
         stages[name] = {"key": key, "seconds": round(time.perf_counter() - start, 2)}
         write_json(record, stages)
         return key
+
+    def _need_alone(self, stage: str) -> None:
+        if not self.alone:
+            raise UserError(
+                f"output_dir: the stage {stage!r} of {self.path} is not complete, but another process trains there; "
+                "start again when it has ended"
+            )
+
+    def set_results_aside(self) -> Path:
+        """Move all that training made, and what was made of it, out of the way; return where it lies now."""
+        self._need_alone("set aside")
+        earlier = self.path / "earlier"
+        earlier.mkdir()
+        for path in self.path.iterdir():
+            if not path.name.startswith((".", "earlier")) and path.name not in _NOT_OF_TRAINING:
+                path.rename(earlier / path.name)
+        return set_aside(earlier)

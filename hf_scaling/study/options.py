@@ -3,7 +3,6 @@
 import argparse
 import difflib
 import math
-import os
 import types
 import typing
 from collections.abc import Sequence
@@ -107,8 +106,6 @@ def load_config(path: Path, overrides: dict[str, Any]) -> StudyConfig:
 def parse_study(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> tuple[StudyConfig, argparse.Namespace]:
     """The study that a command line asks for, and the options that are not fields of it."""
     arguments = parser.parse_args(argv)
-    if (processes := os.environ.get("WORLD_SIZE", "1")) != "1":
-        raise UserError(f"num_processes: the launcher started {processes}, but a study trains in one; launch with 1")
     names = {f.name for f in fields(StudyConfig)}
     overrides = {name: value for name, value in vars(arguments).items() if name in names}
     return load_config(arguments.config, overrides), arguments

@@ -1,9 +1,12 @@
 """The plan: which runs a study consists of, cheapest first, with what this machine makes of them."""
 
+import math
 import os
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +14,17 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from hf_scaling.data.leaks import SPLITS
-from hf_scaling.models import Vocabulary, build_model, count_parameters
+from hf_scaling.data.splits import SPLITS
+from hf_scaling.models import Size, Vocabulary, build_config, build_model, count_parameters
 from hf_scaling.records import UserError
 from hf_scaling.study.config import StudyConfig
 from hf_scaling.training.blocks import read_stream, streams_hash
-from hf_scaling.training.precision import check_precision, compile_possible, predict_seconds, resolve
+from hf_scaling.training.precision import check_precision, compile_possible, resolve, seconds_per_update
+from hf_scaling.training.processes import n_processes, share_batch
+from hf_scaling.training.sharing import choose_side_by_side
 from hf_scaling.training.spec import RunSpec
 
-_REFERENCE_N = 100_000  # where `learning_rates` holds
+REFERENCE_N = 100_000  # where `learning_rates` holds
 _MOST_REPEATS = 100
 
 
@@ -49,19 +54,130 @@ def this_command() -> str:
     return shlex.join([*launcher, str(script), *sys.argv[1:]])
 
 
-def learning_rate(config: StudyConfig, family: str, n_params: int) -> float:
-    """The rate of a model of `n_params` by the study's rule, to three significant digits."""
-    rate = config.base_learning_rate(family) * (n_params / _REFERENCE_N) ** -config.learning_rate_exponent
-    return float(f"{rate:.3g}")
+@dataclass(frozen=True)
+class RateRule:
+    """The learning rate of a family's models: `rate * (N / 100,000) ** -exponent`, to three significant digits."""
+
+    rate: float
+    exponent: float
+
+    def at(self, n_params: int) -> float:
+        """The rate of a model of `n_params`."""
+        return float(f"{self.rate * (n_params / REFERENCE_N) ** -self.exponent:.3g}")
 
 
-def asked_runs(config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: Path) -> list[RunSpec]:
-    """The runs as the configuration asks for them, smallest size first, families in turn.
+def configured_rules(config: StudyConfig) -> dict[str, RateRule]:
+    """The rules that the configuration states."""
+    exponent = config.learning_rate_exponent
+    return {family: RateRule(config.base_learning_rate(family), exponent) for family in config.families}
+
+
+def longest_horizon(config: StudyConfig, train_tokens: int) -> int:
+    """Tokens of the longest runs.
 
     Raises:
-        UserError: the training split is smaller than a block, or the horizon repeats it beyond reason.
+        UserError: the horizon repeats the training split beyond reason.
     """
-    vocabulary = Vocabulary(len(tokenizer), tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id)
+    horizon = config.tokens_per_run or int(config.epochs * train_tokens)
+    if horizon > _MOST_REPEATS * train_tokens:
+        raise UserError(
+            f"tokens_per_run: got {horizon}, expected at most {_MOST_REPEATS * train_tokens}, "
+            f"{_MOST_REPEATS} passes over the training split"
+        )
+    return horizon
+
+
+class Planner:
+    """What all runs of a study have in common, and the runs made from it.
+
+    Raises:
+        UserError: a split is too small, the horizon repeats the training split beyond reason, or the launcher's
+            processes cannot share a batch.
+    """
+
+    def __init__(self, config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: Path):
+        self.config, self.train_tokens = config, _checked_tokens(config, tokenizer, tokens)
+        self.horizon = longest_horizon(config, self.train_tokens)
+        share_batch(config.batch_size, config.gradient_accumulation_steps, n_processes())
+        self._data_hash = streams_hash(tokens, SPLITS)
+        self._vocabulary = Vocabulary(
+            len(tokenizer), tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id
+        )
+
+    def spec(self, family: str, size: Size, rule: RateRule, n_tokens: int, warmup_tokens: float, seed: int) -> RunSpec:
+        """One run; precision and compilation are still as asked for."""
+        config = self.config
+        batch_tokens = config.batch_size * config.gradient_accumulation_steps * config.context_length
+        return RunSpec(
+            family=family,
+            size=size,
+            vocabulary=self._vocabulary,
+            context_length=config.context_length,
+            n_tokens=n_tokens,
+            batch_size=config.batch_size,
+            gradient_accumulation_steps=config.gradient_accumulation_steps,
+            optimizer=config.optimizer,
+            learning_rate=rule.at(self.n_params(family, size)),
+            rest_rate_ratio=config.rest_rate_ratio,
+            weight_decay=config.weight_decay,
+            schedule=config.schedule,
+            warmup_updates=math.ceil(warmup_tokens / batch_tokens),
+            decay_fraction=config.decay_fraction,
+            max_grad_norm=config.max_grad_norm,
+            dropout=config.dropout,
+            precision=config.precision,
+            compile=config.compile,
+            seed=seed,
+            data_hash=self._data_hash,
+        )
+
+    def n_params(self, family: str, size: Size) -> int:
+        """Total parameters of a size of a family."""
+        config = build_config(family, size, self._vocabulary, self.config.context_length)
+        with torch.device("meta"):
+            return count_parameters(build_model(config, 0)).total
+
+    def runs(self, rules: Mapping[str, RateRule]) -> list[RunSpec]:
+        """Every run of the study, cheapest first, so that a law can be drawn early; families in turn."""
+        config, made = self.config, []
+        shortest = min(config.horizons) * self.horizon
+        for size in config.sizes:
+            n = self.n_params(config.families[0], size)
+            for share, number in product(config.horizons, range(config.replicates)):
+                cost = (n * share, share, number)
+                for family in config.families:
+                    tokens = int(share * self.horizon)
+                    # the warm-up of the shortest for all: what horizons share must not depend on them
+                    warmup = config.warmup_fraction * shortest
+                    made.append((cost, self.spec(family, size, rules[family], tokens, warmup, config.seed + number)))
+        runs = [spec for _, spec in sorted(made, key=lambda pair: pair[0])]
+        _check_best(config, self.train_tokens, runs[0].batch_tokens)
+        return runs
+
+    def trials(self, rules: Mapping[str, RateRule]) -> list[RunSpec]:
+        """The runs that find the best learning rates: `tune_factors` around the rule at each of `tune_sizes`."""
+        config = self.config
+        tokens = config.tune_tokens or int(min(config.horizons) * self.horizon)
+        warmup = config.warmup_fraction * tokens
+        sizes = sorted(
+            (size for size in config.sizes if size.name in config.tune_sizes),
+            key=lambda size: self.n_params(config.families[0], size),
+        )
+        return [
+            self.spec(
+                family,
+                size,
+                replace(rules[family], rate=rules[family].rate * factor),
+                tokens,
+                warmup,
+                config.seed,
+            )
+            for size, family, factor in product(sizes, config.families, sorted(config.tune_factors))
+        ]
+
+
+def _checked_tokens(config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: Path) -> int:
+    """Tokens of the training split."""
     train_tokens = len(read_stream(tokens, "train"))
     for split in ("validation", "test"):
         if np.count_nonzero(read_stream(tokens, split) == tokenizer.bos_token_id) < 3:  # one ends the stream
@@ -69,48 +185,12 @@ def asked_runs(config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: 
                 f"{split}_fraction: got {getattr(config, f'{split}_fraction')}, which leaves one tune in this split; "
                 "expected a larger share: with two and more, the loss has a standard error"
             )
-    if train_tokens < config.context_length:
+    if train_tokens <= config.context_length:
         raise UserError(
             f"context_length: got {config.context_length}, but the training split has {train_tokens} tokens; "
             "use a shorter context or more tunes"
         )
-    horizon = config.tokens_per_run or int(config.epochs * train_tokens)
-    if horizon > _MOST_REPEATS * train_tokens:
-        raise UserError(
-            f"tokens_per_run: got {horizon}, expected at most {_MOST_REPEATS * train_tokens}, "
-            f"{_MOST_REPEATS} passes over the training split"
-        )
-    data_hash = streams_hash(tokens, SPLITS)
-    by_size = []
-    for size in config.sizes:
-        specs = []
-        for family in config.families:
-            spec = RunSpec(
-                family=family,
-                size=size,
-                vocabulary=vocabulary,
-                context_length=config.context_length,
-                n_tokens=horizon,
-                batch_size=config.batch_size,
-                gradient_accumulation_steps=config.gradient_accumulation_steps,
-                learning_rate=config.base_learning_rate(family),
-                weight_decay=config.weight_decay,
-                warmup_fraction=config.warmup_fraction,
-                decay_fraction=config.decay_fraction,
-                max_grad_norm=config.max_grad_norm,
-                dropout=config.dropout,
-                precision=config.precision,
-                compile=config.compile,
-                seed=config.seed,
-                data_hash=data_hash,
-            )
-            with torch.device("meta"):
-                n_params = count_parameters(build_model(spec.model_config(), config.seed)).total
-            specs.append((n_params, replace(spec, learning_rate=learning_rate(config, family, n_params))))
-        by_size.append(specs)
-    runs = [spec for specs in sorted(by_size, key=lambda specs: specs[0][0]) for _, spec in specs]
-    _check_best(config, train_tokens, runs[0].batch_tokens)
-    return runs
+    return train_tokens
 
 
 def best_pass(config: StudyConfig, train_tokens: int) -> int:
@@ -129,8 +209,8 @@ def _check_best(config: StudyConfig, train_tokens: int, batch_tokens: int) -> No
         )
 
 
-def make_plan(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]) -> Plan:
-    """Settle precision, compilation and predicted times, unless `resolved` from an earlier start has them.
+def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]) -> Plan:
+    """Settle precision, compilation, runs side by side and predicted times, unless an earlier start has done it.
 
     Raises:
         UserError: the precision cannot run here.
@@ -150,6 +230,25 @@ def make_plan(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]
         replace(spec, precision=resolved["precision"][spec.family], compile=resolved["compile"][spec.family])
         for spec in runs
     ]
-    if set(resolved.get("predicted_seconds", ())) != {spec.run_id for spec in runs}:
-        resolved = resolved | {"predicted_seconds": {spec.run_id: round(predict_seconds(spec), 1) for spec in runs}}
+    predicted = resolved.get("predicted_seconds", {})
+    if missing := [spec for spec in runs if spec.run_id not in predicted]:
+        resolved = resolved | {"predicted_seconds": predicted | predict(missing)}
+    if "side_by_side" not in resolved:
+        seconds = sum(resolved["predicted_seconds"][spec.run_id] for spec in runs)
+        resolved = resolved | choose_side_by_side(config.side_by_side, config.threads, runs, seconds)
     return Plan(runs, resolved)
+
+
+def predict(runs: Sequence[RunSpec]) -> dict[str, float]:
+    """Predicted training seconds by run id; what shares a trunk is measured once, and its cooldown is all it costs."""
+    per_update: dict[tuple[str, Size], float] = {}
+    walked: dict[str, int] = {}
+    predicted = {}
+    for spec in runs:
+        kind = (spec.family, spec.size)
+        if kind not in per_update:
+            per_update[kind] = seconds_per_update(spec)
+        updates = spec.updates - (walked.get(spec.trunk, 0) if spec.trunk else 0)
+        walked[spec.trunk] = spec.trunk_end
+        predicted[spec.run_id] = round(per_update[kind] * updates, 1)
+    return predicted

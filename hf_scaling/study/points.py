@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hf_scaling.records import UserError, read_ledger
+from hf_scaling.records import LEDGER, UserError, read_ledger
 
 # the first name is the one that messages ask for; the ledger's own names are among them, so one rule reads both
 _ALIASES = {
@@ -50,7 +50,7 @@ def read_points(
     Raises:
         UserError: the file cannot be read, a column is missing or ambiguous, or a value is not a positive number.
     """
-    source = path / "runs.jsonl" if path.is_dir() else path
+    source = path / LEDGER if path.is_dir() else path
     if not source.exists():
         raise UserError(
             f"{source}: not found; expected a .csv table, a .jsonl ledger or a study folder with runs.jsonl"

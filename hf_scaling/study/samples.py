@@ -12,7 +12,7 @@ from hf_scaling.music.midi import MidiError, tunes_to_midi
 from hf_scaling.music.score import tunes_to_svg
 from hf_scaling.notation import Repaired, Unrepairable, Verdict, check, header, repair
 from hf_scaling.records import UserError, atomic_dir, write_jsonl, write_text
-from hf_scaling.training.run import load_model
+from hf_scaling.training.model_folder import load_model
 
 # the ten of every study: five unconditional, five prompted by key, metre, rhythm, title, and all of them
 STUDY_PROMPTS = [

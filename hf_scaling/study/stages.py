@@ -1,31 +1,36 @@
 """The conductor: every stage in turn, each from the study folder and into it."""
 
-from dataclasses import dataclass
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from hf_scaling.data.baselines import baselines
-from hf_scaling.data.corpus import corpus_identity
 from hf_scaling.data.dataset import build_dataset, epoch_texts, load_splits, unique_texts
-from hf_scaling.data.leaks import SPLITS
 from hf_scaling.data.pictures import draw_corpus
-from hf_scaling.records import UserError, append_row, atomic_dir, finished_rows, read_json, read_ledger, write_json
+from hf_scaling.data.sources import SOURCES
+from hf_scaling.data.splits import SPLITS
+from hf_scaling.records import LEDGER, UserError, atomic_dir, finished_rows, read_json, read_ledger, write_json
 from hf_scaling.report import write_report
 from hf_scaling.study.best import best_spec, train_best
 from hf_scaling.study.config import StudyConfig
 from hf_scaling.study.figures import draw_figures
 from hf_scaling.study.fits import fit_points
 from hf_scaling.study.folder import StudyFolder
-from hf_scaling.study.plan import Plan, asked_runs, make_plan, set_threads, this_command
+from hf_scaling.study.plan import Plan, Planner, configured_rules, set_threads, settle, this_command
 from hf_scaling.study.points import Point, read_points
 from hf_scaling.study.progress import StudyProgress
 from hf_scaling.study.samples import STUDY_PROMPTS, write_samples
 from hf_scaling.study.summary import describe_plan
+from hf_scaling.study.tune import tune, tuned_rules
+from hf_scaling.study.workers import Workplace, train_all
 from hf_scaling.tokenization import CorpusEncoder, build_tokenizer, load_tokenizer
 from hf_scaling.training.blocks import write_streams
-from hf_scaling.training.run import describe, discard_checkpoints, load_model, now, train_run
+from hf_scaling.training.checkpoints import discard_checkpoints
+from hf_scaling.training.model_folder import load_model
 from hf_scaling.training.spec import RunSpec
 
 
@@ -46,13 +51,15 @@ def prepare(folder: StudyFolder) -> Prepared:
     config, path = folder.config, folder.path
     dataset, tokenizer, tokens = path / "dataset", path / "tokenizer", path / "tokens"
 
-    def texts(split: str) -> list[str]:
-        return list(load_splits(dataset)[split]["text"])
-
     def write_tokenizer() -> None:
         with atomic_dir(tokenizer) as temporary:
             # the alphabet is the training split's: a character that only the test has must stay unknown
-            build_tokenizer(texts("train"), config.context_length).save_pretrained(temporary)
+            texts = load_splits(dataset)["train"]["text"][:]
+            build_tokenizer(texts, config.context_length).save_pretrained(temporary)
+
+    def write_tokens() -> None:
+        texts = {split: epoch_texts(rows) for split, rows in load_splits(dataset).items()}
+        write_streams(texts, CorpusEncoder(load_tokenizer(tokenizer)), tokens)
 
     identity = _identity(config, dataset)
     data_key = folder.stage(
@@ -61,22 +68,8 @@ def prepare(folder: StudyFolder) -> Prepared:
         ["dataset"],
         lambda: build_dataset(config.data_options(), dataset, identity),
     )
-    tokenizer_key = folder.stage(
-        "tokenizer",
-        [data_key, config.context_length],
-        ["tokenizer"],
-        write_tokenizer,
-    )
-    folder.stage(
-        "tokens",
-        tokenizer_key,
-        ["tokens"],
-        lambda: write_streams(
-            {split: epoch_texts(load_splits(dataset)[split]) for split in SPLITS},
-            CorpusEncoder(load_tokenizer(tokenizer)),
-            tokens,
-        ),
-    )
+    tokenizer_key = folder.stage("tokenizer", [data_key, config.context_length], ["tokenizer"], write_tokenizer)
+    folder.stage("tokens", tokenizer_key, ["tokens"], write_tokens)
 
     statistics = read_json(dataset / "statistics.json")
     for licence in statistics["licences"]:
@@ -104,52 +97,96 @@ def survey(folder: StudyFolder, prepared: Prepared) -> None:
 
 def _identity(config: StudyConfig, dataset: Path) -> dict[str, str | None]:
     """What the sources hold; of one that is not on this machine, what it held where the data set was built."""
-    now = corpus_identity(config.source_weights, config.source_options())
+    now = {name: SOURCES[name].identity(config.source_options()) for name in config.source_weights}
     record = dataset / "statistics.json"
     then = read_json(record).get("identity", {}) if record.exists() else {}
     return {name: found or then.get(name) for name, found in now.items()}
 
 
 def plan(folder: StudyFolder, prepared: Prepared) -> Plan:
-    """The runs, as this machine can do them; what it found out is stored in study.yaml at the first start."""
-    threads = set_threads(folder.resolved.get("threads", folder.config.threads))
-    runs = asked_runs(folder.config, prepared.tokenizer, prepared.tokens)
-    made = make_plan(folder.config, runs, {"command": this_command()} | folder.resolved | {"threads": threads})
+    """Stage 3: the runs, as this machine can do them; what it found out is stored in study.yaml at the first start.
+
+    With `tune_sizes`, their trials are trained first.
+    """
+    config = folder.config
+    set_threads(config.threads)
+    planner = Planner(config, prepared.tokenizer, prepared.tokens)
+    resolved = {"command": this_command()} | folder.resolved
+    rules = configured_rules(config)
+    if config.tune_sizes:
+        trials = settle(config, planner.trials(rules), resolved)
+        resolved = trials.resolved
+        folder.resolve(resolved)
+        rules = tuned_rules(_tune(folder, prepared, trials))
+    made = settle(config, planner.runs(rules), resolved)
     folder.resolve(made.resolved)
-    print(describe_plan([describe(spec, folder.config.name, 0) for spec in made.runs]))
     return made
 
 
-def train(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], progress: StudyProgress) -> None:
-    """Stage 4: every run that has no finished row yet. A run that fails gets a failed row, and the next one begins."""
-    config, ledger = folder.config, folder.path / "runs.jsonl"
+def _tune(folder: StudyFolder, prepared: Prepared, trials: Plan) -> dict[str, Any]:
+    """The content of `learning_rates.json`, from trials that have a ledger of their own."""
+    ledger, record = folder.path / "trials.jsonl", folder.path / "learning_rates.json"
+
+    def fit() -> None:
+        train(folder, prepared, trials, ledger)
+        rows = {row["run_id"]: row for row in read_ledger(ledger)[0]}
+        write_json(record, tune([rows[spec.run_id] for spec in trials.runs]))
+
+    folder.stage("learning rates", [spec.run_id for spec in trials.runs], [record.name], fit)
+    tuned = read_json(record)
+    for warning in (warning for found in tuned["families"].values() for warning in found["warnings"]):
+        print(f"warning: {warning}")
+    return tuned
+
+
+def workplace(folder: StudyFolder, prepared: Prepared, resolved: dict[str, Any], ledger: Path) -> Workplace:
+    """What the runs of a ledger need."""
+    config = folder.config
+    several = len(config.horizons) > 1 and ledger.name == LEDGER
+    return Workplace(
+        folder=folder.path,
+        ledger=ledger,
+        study=config.name,
+        unique_tokens=prepared.unique_tokens,
+        sampling=config.sampling,
+        trunks=folder.path / "trunks" if several else None,
+        report_to=tuple(config.report_to),
+        threads=resolved["threads"],
+    )
+
+
+def train(folder: StudyFolder, prepared: Prepared, made: Plan, ledger: Path, wait: bool = True) -> None:
+    """Train every run that has no finished row yet, with whoever else works on the study.
+
+    wait: for the runs that others are training, and take over what they leave unfinished.
+    """
     finished = {row["run_id"] for row in finished_rows(ledger)}
-    for spec in runs:
-        run_folder = folder.path / "runs" / spec.run_id
-        if spec.run_id in finished:
-            discard_checkpoints(run_folder)  # an interruption may have come between the row and this
-            continue
-        row = describe(spec, config.name, prepared.unique_tokens)
-        started_at = now()
-        with progress.run(spec.run_id, spec.updates) as advance:
-            try:
-                row = train_run(
-                    spec, row, prepared.tokens, prepared.tokenizer, run_folder, config.sampling, progress=advance
-                )
-            except (RuntimeError, FloatingPointError, MemoryError) as error:
-                reason = " ".join(str(error).split())[:500] or type(error).__name__
-                row |= {"status": "failed", "error": reason, "started_at": started_at, "finished_at": now()}
-        append_row(ledger, row)
-        discard_checkpoints(run_folder)
+    predicted = {spec.run_id: (made.resolved["predicted_seconds"][spec.run_id], spec.updates) for spec in made.runs}
+    set_threads(made.resolved["threads"])
+    work = workplace(folder, prepared, made.resolved, ledger)
+    left = made.runs
+    with StudyProgress(predicted, finished & predicted.keys()) as progress:
+        while left:
+            folder.share()
+            ended = train_all(work, left, made.resolved["side_by_side"], progress)
+            if not wait:
+                return
+            folder.hold_alone()
+            finished = {row["run_id"] for row in finished_rows(ledger)}
+            left = [spec for spec in left if spec.run_id not in ended | finished]
 
 
-def train_all(folder: StudyFolder, prepared: Prepared, made: Plan) -> list[dict[str, Any]]:
-    """Train what is left of the plan; the ledger's finished rows.
+def train_planned(
+    folder: StudyFolder, prepared: Prepared, made: Plan, only: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Stage 4: train what is left of the plan; the ledger's finished rows in the plan's order.
+
+    only: train these run ids and no others, and do not wait for other processes.
 
     Raises:
         UserError: the ledger holds runs that are not of this plan, or no run has finished.
     """
-    ledger = folder.path / "runs.jsonl"
+    ledger = folder.path / LEDGER
     rows, notes = read_ledger(ledger)
     for note in notes:
         print(note)
@@ -162,8 +199,8 @@ def train_all(folder: StudyFolder, prepared: Prepared, made: Plan) -> list[dict[
     finished = {row["run_id"] for row in rows if row["status"] == "finished"}
     done = ", nothing to do" if finished == planned else ""
     print(f"runs: {len(finished)} of {len(planned)} finished{done}")
-    with StudyProgress(made.resolved["predicted_seconds"], finished) as progress:
-        train(folder, prepared, made.runs, progress)
+    chosen = replace(made, runs=[spec for spec in made.runs if not only or spec.run_id in only])
+    train(folder, prepared, chosen, ledger, wait=not only)
     rows = finished_rows(ledger)
     if not rows:
         raise UserError(f"no run has finished; the last one failed with: {read_ledger(ledger)[0][-1]['error']}")
@@ -173,11 +210,14 @@ def train_all(folder: StudyFolder, prepared: Prepared, made: Plan) -> list[dict[
 
 def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows: list[dict[str, Any]]) -> None:
     """Stages 5 to 8: the fits and figures, the best model, its samples, the report."""
-    config, path, ledger = folder.config, folder.path, folder.path / "runs.jsonl"
+    config, path, ledger = folder.config, folder.path, folder.path / LEDGER
+    shutil.rmtree(path / "trunks", ignore_errors=True)  # every run that could go on from them has ended
 
     def points() -> list[Point]:
-        # in the order of the plan, whatever a failed run did to that of the ledger
-        return sorted(read_points(ledger), key=lambda point: (config.families.index(point.family), point.n["total"]))
+        # the power form is L(N) at one horizon: that of the longest runs; in the order of the plan, whatever a failed
+        # run did to that of the ledger
+        longest = [point for point in read_points(ledger) if point.d == max(row["n_tokens"] for row in rows)]
+        return sorted(longest, key=lambda point: (config.families.index(point.family), point.n["total"]))
 
     fit_key = folder.stage(
         "fits",
@@ -205,16 +245,42 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
     folder.stage("report", inputs, ["report.html"], lambda: write_report(path))
 
 
-def run_study(config: StudyConfig, overwrite: bool = False) -> Path:
-    """Every stage of a study; those that are complete are left alone. Returns the study folder.
+def run_study(folder: StudyFolder, only: Sequence[str] = ()) -> bool:
+    """Every stage of a study; those that are complete are left alone. Whether the study has come to its end.
+
+    only: names of runs (see `choose`); with them, the study ends only where no other run is left.
 
     Raises:
-        UserError: the configuration, the corpus or the folder is wrong.
+        UserError: the configuration, the corpus, the folder or a name is wrong.
     """
-    folder = StudyFolder(config, overwrite)
     prepared = prepare(folder)
     survey(folder, prepared)
     made = plan(folder, prepared)
-    rows = train_all(folder, prepared, made)
+    print(describe_plan(made, folder.config.name))
+    chosen = choose(made, only)
+    rows = train_planned(folder, prepared, made, chosen)
+    if chosen and len(rows) < len(made.runs):
+        print(f"{len(made.runs) - len(rows)} runs are left; the study ends with the last of them")
+        return False
+    if chosen:
+        folder.hold_alone()
     conclude(folder, prepared, made.runs, rows)
-    return folder.path
+    return True
+
+
+def choose(made: Plan, names: Sequence[str]) -> list[str]:
+    """Run ids by name: a run id, FAMILY-SIZE for all runs of that size, or a run's number in the plan, from 0.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    by_name: dict[str, list[str]] = {}
+    for number, spec in enumerate(made.runs):
+        for name in (spec.run_id, spec.run_id.rpartition("-")[0], str(number)):
+            by_name.setdefault(name, []).append(spec.run_id)
+    for name in names:
+        if name not in by_name:
+            short = dict.fromkeys(spec.run_id.rpartition("-")[0] for spec in made.runs)
+            numbers = f"a number below {len(made.runs)}"
+            raise UserError(f"got run {name!r}, expected a run id, {numbers} or some of {', '.join(short)}")
+    return [run_id for name in names for run_id in by_name[name]]

@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from hf_scaling.laws import format_interval
-from hf_scaling.records import read_json, read_ledger
+from hf_scaling.records import LEDGER, read_json, read_ledger
+from hf_scaling.study.plan import Plan
+from hf_scaling.training.memory import training_bytes
+from hf_scaling.training.row import describe
 
 
 def describe_fits(result: dict[str, Any]) -> str:
@@ -45,13 +48,20 @@ def _align(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def describe_plan(rows: Sequence[dict[str, Any]]) -> str:
-    """The runs to come, as a table of exact counts."""
-    table = [["run", "N", "N non-embedding", "D", "C (FLOPs)"]]
-    for row in rows:
+def describe_plan(plan: Plan, study: str) -> str:
+    """The runs to come: exact counts, and what each is predicted to take of this machine."""
+    table = [["run", "N", "N non-embedding", "D", "C (FLOPs)", "learning rate", "seconds", "memory (GB)"]]
+    for spec in plan.runs:
+        row = describe(spec, study, 0)
         counts = [f"{row[name]:,}" for name in ("n_params", "n_params_non_embedding", "n_tokens")]
-        table.append([row["run_id"], *counts, f"{row['flops']:.3g}"])
-    return "\n".join(_align(table))
+        seconds, memory = plan.resolved["predicted_seconds"][spec.run_id], training_bytes(spec) / 1e9
+        measured = [f"{row['flops']:.3g}", f"{spec.learning_rate:.3g}", f"{seconds:,.0f}", f"{memory:.2f}"]
+        table.append([spec.run_id, *counts, *measured])
+    several = plan.resolved["side_by_side"]
+    total = sum(plan.resolved["predicted_seconds"][spec.run_id] for spec in plan.runs)
+    hours = f"{total / 3600:.1f} hours" if total > 5400 else f"{total / 60:.0f} minutes"
+    together = f", less with {several} runs side by side" if several > 1 else ""
+    return "\n".join([*_align(table), f"{len(plan.runs)} runs, predicted to train for {hours}{together}"])
 
 
 def describe_runs(rows: Sequence[dict[str, Any]]) -> str:
@@ -73,7 +83,7 @@ def describe_runs(rows: Sequence[dict[str, Any]]) -> str:
 
 def summarize(study: Path) -> int:
     """Print a study's outcome; return its exit code: 1 if a run has only failed so far."""
-    rows = read_ledger(study / "runs.jsonl")[0]
+    rows = read_ledger(study / LEDGER)[0]
     finished = {row["run_id"] for row in rows if row["status"] == "finished"}
     failed = {row["run_id"]: row for row in rows if row["run_id"] not in finished}
     ended = [row for row in rows if row["status"] == "finished"] + list(failed.values())

@@ -39,7 +39,7 @@ class TokenBlocks(Dataset):
     """
 
     def __init__(self, stream: np.ndarray, context_length: int, n_blocks: int, seed: int):
-        self.blocks_per_epoch = len(stream) // context_length
+        self.blocks_per_epoch = (len(stream) - 1) // context_length  # the last token is a target only
         if not self.blocks_per_epoch:
             raise UserError(
                 f"context_length: got {context_length}, but the training split has only {len(stream)} tokens; "
@@ -56,5 +56,6 @@ class TokenBlocks(Dataset):
         if epoch not in self._orders:
             self._orders[epoch] = np.random.default_rng([self._seed, epoch]).permutation(self.blocks_per_epoch)
         start = int(self._orders[epoch][position]) * self._context_length
-        ids = torch.from_numpy(self._stream[start : start + self._context_length].astype(np.int64))
-        return {"input_ids": ids, "labels": ids}
+        ids = torch.from_numpy(self._stream[start : start + self._context_length + 1].astype(np.int64))
+        # shifted here, since models that shift by themselves leave the last position of a block untrained
+        return {"input_ids": ids[:-1], "labels": ids[1:], "shift_labels": ids[1:]}

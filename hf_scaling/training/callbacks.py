@@ -12,6 +12,8 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hf_scaling.records import read_jsonl, write_jsonl
+from hf_scaling.training.checkpoints import METRICS, keep_trunk
+from hf_scaling.training.spec import RunSpec
 
 
 def reset_peak_memory() -> None:
@@ -36,6 +38,46 @@ def peak_memory_bytes() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+class PaceCallback(TrainerCallback):
+    """What every process of a run does at the same steps: logs, saves, and stops where the loss is no number.
+
+    Args:
+        trunks: where the state before the cooldown is kept, for runs of a longer horizon; None keeps none.
+    """
+
+    def __init__(self, spec: RunSpec, folder: Path, trunks: Path | None):
+        self._spec, self._folder = spec, folder
+        self._trunks = trunks if spec.trunk else None
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Have the last update logged, even where it ends no interval, and the last before the cooldown saved."""
+        control.should_log |= state.global_step == state.max_steps
+        if self._trunks and state.global_step == self._spec.trunk_end:
+            control.should_log = control.should_save = True
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Stop a run that has diverged.
+
+        Raises:
+            FloatingPointError: the loss is NaN or infinite.
+        """
+        if logs and "loss" in logs and not math.isfinite(float(logs["loss"])):
+            raise FloatingPointError(f"loss is {float(logs['loss'])} at step {state.global_step}")
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Keep the state before the cooldown; Trainer removes its own checkpoints one by one."""
+        if self._trunks and state.is_world_process_zero and state.global_step == self._spec.trunk_end:
+            checkpoint = self._folder / "checkpoints" / f"checkpoint-{state.global_step}"
+            keep_trunk(self._spec, checkpoint, self._folder / METRICS, self._trunks)
+
+
 class MetricsCallback(TrainerCallback):
     """Appends a row to `metrics.jsonl` at every log; a resumed run goes on behind its checkpoint without a seam."""
 
@@ -48,6 +90,7 @@ class MetricsCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Drop the rows behind the checkpoint that training goes on from."""
+        self._started = time.perf_counter()
         kept = [
             row for row in (read_jsonl(self._path) if self._path.exists() else []) if row["step"] <= state.global_step
         ]
@@ -55,16 +98,11 @@ class MetricsCallback(TrainerCallback):
         if kept:
             self._seconds_before = kept[-1]["wall_seconds"]
             self._last = (kept[-1]["step"], kept[-1]["wall_seconds"])
-        self._started = time.perf_counter()
 
     @property
     def wall_seconds(self) -> float:
         """Training time so far, interrupted attempts included up to their last checkpoint."""
         return self._seconds_before + time.perf_counter() - self._started
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Have the last update logged, even where it ends no interval."""
-        control.should_log |= state.global_step == state.max_steps
 
     def on_log(
         self,
@@ -74,16 +112,9 @@ class MetricsCallback(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Append a row.
-
-        Raises:
-            FloatingPointError: the loss is NaN or infinite.
-        """
+        """Append a row."""
         if not logs or "loss" not in logs:
             return
-        loss = float(logs["loss"])
-        if not math.isfinite(loss):
-            raise FloatingPointError(f"loss is {loss} at step {state.global_step}")
         norm = float(logs["grad_norm"])
         step, seconds = state.global_step, self.wall_seconds
         tokens = step * self._tokens_per_update
@@ -92,7 +123,7 @@ class MetricsCallback(TrainerCallback):
             "step": step,
             "tokens_seen": tokens,
             "flops": tokens * self._flops_per_token,
-            "loss": loss,
+            "loss": float(logs["loss"]),
             "learning_rate": float(logs["learning_rate"]),
             "grad_norm": norm if math.isfinite(norm) else None,  # fp16 overflows now and then, and skips the update
             "tokens_per_second": round(since, 1),

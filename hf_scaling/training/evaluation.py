@@ -20,6 +20,8 @@ class Evaluation:
         bpc: bits per character; a tune's end costs bits but is no character.
         tune_nats: float64, shape (tunes,), total nats of each tune in the order of the split.
         tune_tokens: int64, shape (tunes,).
+        position_loss: float64, shape (context_length,), nats per token by the number of tokens that a block shows
+            before it, less one.
     """
 
     loss: float
@@ -27,6 +29,7 @@ class Evaluation:
     bpc: float
     tune_nats: np.ndarray
     tune_tokens: np.ndarray
+    position_loss: np.ndarray
 
     @property
     def perplexity(self) -> float:
@@ -73,4 +76,6 @@ def evaluate(model: PreTrainedModel, stream: np.ndarray, context_length: int, ba
     count = len(tune_nats)
     stderr = math.sqrt(count / max(count - 1, 1) * float(residuals @ residuals)) / tune_tokens.sum()
     bpc = float(tune_nats.sum() / (tune_tokens - 1).sum() / math.log(2))
-    return Evaluation(loss, float(stderr), bpc, tune_nats, tune_tokens)
+    position = np.arange(len(scored)) % context_length
+    position_loss = np.bincount(position, weights=scored) / np.bincount(position)
+    return Evaluation(loss, float(stderr), bpc, tune_nats, tune_tokens, position_loss)

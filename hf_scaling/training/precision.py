@@ -15,7 +15,7 @@ from hf_scaling.training.spec import RunSpec
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _TIMED_UPDATES = 3
-_WORTHWHILE = 1.1  # less than this may be noise, and float32 is the better number
+WORTHWHILE = 1.1  # less than this may be noise, and float32 is the better number
 
 
 def check_precision(asked: str) -> None:
@@ -29,8 +29,11 @@ def compile_possible() -> bool:
     return any(shutil.which(name) for name in ("g++", "clang++"))
 
 
-class _Probe:
-    """A model of a run at one precision, one warm-up update done, ready to be timed."""
+class Probe:
+    """A model of a run at one precision, one warm-up update done, ready to be timed.
+
+    `seconds` is that of the fastest micro-batch so far, which neighbours disturbed least.
+    """
 
     def __init__(self, spec: RunSpec, precision: str):
         self._model = to_device(build_model(spec.model_config(), spec.seed))
@@ -58,7 +61,7 @@ class _Probe:
 def bf16_speedup(spec: RunSpec) -> float:
     """How many times faster an update is under bf16 autocast; 0 where this machine cannot do it at all."""
     try:
-        probes = [_Probe(spec, "fp32"), _Probe(spec, "bf16")]
+        probes = [Probe(spec, "fp32"), Probe(spec, "bf16")]
     except RuntimeError:
         return 0.0  # oneDNN has no bf16 LSTM on processors without AVX-512: it raises rather than falling back
     for _ in range(_TIMED_UPDATES):  # in turn, so that a slow moment of the machine hits both
@@ -79,18 +82,18 @@ def choose_precision(asked: str, specs: Sequence[RunSpec]) -> tuple[str, float |
     if torch.cuda.is_available():
         return ("bf16" if torch.cuda.is_bf16_supported() else "fp16"), None
     speedup = bf16_speedup(specs[len(specs) // 2])
-    return ("bf16" if speedup > _WORTHWHILE else "fp32"), round(speedup, 3)
+    return ("bf16" if speedup > WORTHWHILE else "fp32"), round(speedup, 3)
 
 
-def predict_seconds(spec: RunSpec) -> float:
-    """Predicted training time of a run, from a few updates at its precision, uncompiled; 0 if it does not run here."""
+def seconds_per_update(spec: RunSpec) -> float:
+    """Seconds that an update takes, from a few at the run's precision, uncompiled; 0 if it does not run here."""
     try:
-        probe = _Probe(spec, spec.precision)
+        probe = Probe(spec, spec.precision)
         for _ in range(_TIMED_UPDATES):
             probe.update()
     except RuntimeError:
         return 0.0  # out of memory, mostly: the run itself will fail and say why, and the smaller ones go on
-    return probe.seconds * spec.gradient_accumulation_steps * spec.updates
+    return probe.seconds * spec.gradient_accumulation_steps
 
 
 def resolve(specs: Sequence[RunSpec], asked: str, ask_compile: bool) -> tuple[list[RunSpec], dict[str, float | None]]:

@@ -1,11 +1,14 @@
 """What defines a run, and the id that follows from it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from transformers import PreTrainedConfig
 
 from hf_scaling.models import Size, Vocabulary, build_config
 from hf_scaling.records import UserError, content_hash
+
+OPTIMIZERS = ("adamw", "muon")
+SCHEDULES = ("wsd", "cosine")
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,11 @@ class RunSpec:
     Attributes:
         n_tokens: the horizon D asked for; the run does whole updates only, see `updates`.
         batch_size: sequences a micro-batch.
-        warmup_fraction, decay_fraction: shares of the updates with rising and falling learning rate.
+        learning_rate: of every parameter with `adamw`, of the hidden matrices with `muon`.
+        rest_rate_ratio: with `muon`, AdamW's rate for all other parameters over `learning_rate`.
+        schedule: `wsd` (constant, then linear to 0) or `cosine` (to 0); both end exactly at the horizon.
+        warmup_updates: updates with rising rate; a number and not a share, so that horizons can share a trunk.
+        decay_fraction: with `wsd`, the share of updates with falling rate.
         data_hash: of the token streams.
         pool_tokens: how much of the training split is seen, from its beginning; all of it if 0.
         parent: run id whose final weights this run starts from; empty for a fresh start.
@@ -28,9 +35,12 @@ class RunSpec:
     n_tokens: int
     batch_size: int
     gradient_accumulation_steps: int
+    optimizer: str
     learning_rate: float
+    rest_rate_ratio: float
     weight_decay: float
-    warmup_fraction: float
+    schedule: str
+    warmup_updates: int
     decay_fraction: float
     max_grad_norm: float
     dropout: float
@@ -62,6 +72,24 @@ class RunSpec:
     def updates(self) -> int:
         """Optimizer steps of the run."""
         return self.n_tokens // self.batch_tokens
+
+    @property
+    def decay_updates(self) -> int:
+        """The last updates, with falling rate."""
+        return round(self.decay_fraction * self.updates)
+
+    @property
+    def trunk(self) -> str:
+        """The same for runs that differ in nothing but their horizon; empty where a horizon shapes all of a run.
+
+        Under `wsd` such runs are equal, to the bit, until the shorter one's cooldown begins (Hägele et al. 2024).
+        """
+        return content_hash(asdict(replace(self, n_tokens=2 * self.batch_tokens)))[:8] if self.schedule == "wsd" else ""
+
+    @property
+    def trunk_end(self) -> int:
+        """Updates before the cooldown."""
+        return self.updates - self.decay_updates
 
     def model_config(self) -> PreTrainedConfig:
         """The transformers configuration of the run's model."""

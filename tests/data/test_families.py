@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_scaling.data.clean import CleanOptions, CleanTune, clean
-from hf_scaling.data.families import find_families, fingerprint, incidence, jaccard
+from hf_scaling.data.families import find_families, fingerprint, incidence
+from hf_scaling.data.pairs import jaccard
 from hf_scaling.data.sources import SOURCES, SourceOptions
 from hf_scaling.notation import melody
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hf_scaling.data import splits as splits_module
 from hf_scaling.data.clean import CleanOptions, CleanTune, clean
 from hf_scaling.data.families import incidence
-from hf_scaling.data.leaks import SPLITS, count_overlaps, crossing_pairs, leak_report, similar_pairs
+from hf_scaling.data.leaks import count_overlaps, leak_report
+from hf_scaling.data.pairs import similar_pairs
 from hf_scaling.data.sources import SOURCES, SourceOptions
-from hf_scaling.data.splits import assign_splits, split_by_family
+from hf_scaling.data.splits import SPLITS, assign_splits, crossing_pairs, split_by_family
 
 FAMILIES = st.dictionaries(st.text(max_size=8), st.integers(0, 6), min_size=1, max_size=30)
 
@@ -191,7 +192,7 @@ def test_whatever_pairs_the_search_misses_the_split_is_that_of_every_pair_compar
     def split(find):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(splits_module, "find_families", find)
-            return split_by_family(grams, [()] * len(prints), keys, threshold, 0.3, 0.3, seed)
+            return split_by_family(grams, [()] * len(prints), keys, threshold, 0.3, 0.3, 0.3, seed)
 
     def exact(*_):
         pairs = similar_pairs(grams, np.arange(len(prints)), np.arange(len(prints)), threshold)

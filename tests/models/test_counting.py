@@ -49,9 +49,10 @@ def counted(work, tokens):
     return counter.get_total_flops() / tokens
 
 
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
 @pytest.mark.parametrize(("text", "context"), [(SIZES[0], 128), (SIZES[1], 32)])
-def test_gpt2_flops_are_those_that_torch_counts_forward_and_backward(text, context):
-    config = build_config("gpt2", Size.parse(text), VOCABULARY, context)
+def test_transformer_flops_are_those_that_torch_counts_forward_and_backward(family, text, context):
+    config = build_config(family, Size.parse(text), VOCABULARY, context)
     model = build_model(config, 0)
     model.set_attn_implementation("eager")  # torch counts no fused attention on a CPU
     ids = torch.randint(110, (2, context))

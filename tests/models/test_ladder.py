@@ -43,6 +43,12 @@ def lstm_total(width, n_layers, vocab):
     return vocab * width + n_layers * 4 * gate
 
 
+def llama_total(size, width, vocab):
+    """Every matrix of LLaMA (Touvron et al. 2023): no biases, and norms without an offset."""
+    d = size.d_model
+    return vocab * d + size.n_layers * (d + 4 * d * d + d + 3 * d * width) + d
+
+
 def test_a_ladder_is_read_in_the_order_given():
     assert parse_ladder(["30k=32x2x2x128", " 1.5M=128x5x4x500 "]) == [
         Size("30k", d_model=32, n_layers=2, n_heads=2, d_ff=128),
@@ -78,7 +84,7 @@ def test_a_ladder_that_cannot_be_is_one_line_that_names_the_value(texts, named):
 
 
 def test_an_unknown_family_is_named_with_what_there_is():
-    with pytest.raises(ValueError, match="families: got 'mamba', expected one of gpt2, folk_lstm"):
+    with pytest.raises(ValueError, match="families: got 'mamba', expected one of gpt2, folk_lstm, llama"):
         build_config("mamba", Size.parse("a=8x1x1x8"), VOCABULARY, 32)
 
 
@@ -92,6 +98,7 @@ def test_every_size_builds_with_exactly_the_parameters_of_its_formula(text, cont
     expected = {
         "gpt2": gpt2_total(size, 110, context),
         "folk_lstm": lstm_total(lstm.hidden_size, lstm.num_hidden_layers, 110),
+        "llama": llama_total(size, configs["llama"].intermediate_size, 110),
     }
     for family, model in models.items():
         assert sum(parameter.numel() for parameter in model.parameters()) == expected[family]

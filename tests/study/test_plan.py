@@ -48,11 +48,12 @@ def open_study(prepared_folder, tiny_yaml, tmp_path):
 
 def test_the_learning_rate_follows_the_number_of_parameters(tiny_yaml):
     config = load_config(tiny_yaml, {"learning_rates": ["gpt2=8e-3", "folk_lstm=2e-2"], "learning_rate_exponent": 0.5})
-    assert plan.learning_rate(config, "gpt2", 100_000) == 8e-3
-    assert plan.learning_rate(config, "gpt2", 400_000) == 4e-3
-    assert plan.learning_rate(config, "folk_lstm", 25_000) == 4e-2
+    rules = plan.configured_rules(config)
+    assert rules["gpt2"].at(100_000) == 8e-3
+    assert rules["gpt2"].at(400_000) == 4e-3
+    assert rules["folk_lstm"].at(25_000) == 4e-2
     flat = load_config(tiny_yaml, {"learning_rate_exponent": 0.0})
-    assert plan.learning_rate(flat, "gpt2", 10**9) == 2e-2
+    assert plan.configured_rules(flat)["gpt2"].at(10**9) == 2e-2
 
 
 def test_threads_are_every_core_or_as_many_as_asked_for():
@@ -73,27 +74,32 @@ def test_the_ladder_may_be_given_in_any_order(open_study, tiny_yaml, tmp_path):
     folder, prepared = open_study()
     ladder = list(reversed(folder.config.ladder))
     config = load_config(tiny_yaml, {"ladder": ladder})
-    asked = plan.asked_runs(config, prepared.tokenizer, prepared.tokens)
-    assert asked == plan.asked_runs(folder.config, prepared.tokenizer, prepared.tokens)
+    asked = [
+        plan.Planner(ordered, prepared.tokenizer, prepared.tokens).runs(plan.configured_rules(ordered))
+        for ordered in (config, folder.config)
+    ]
+    assert asked[0] == asked[1]
 
 
 def test_the_machine_is_asked_once_and_the_answer_kept(open_study, monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(plan, "predict_seconds", lambda spec: asked.append(spec.run_id) or 1.5)
+    monkeypatch.setattr(plan, "seconds_per_update", lambda spec: asked.append(spec.run_id) or 0.5)
     folder, prepared = open_study()
     first = plan_stage(folder, prepared)
     assert asked == [spec.run_id for spec in first.runs]
     record = yaml.safe_load((tmp_path / "study" / "study.yaml").read_text(encoding="utf-8"))["resolved"]
     assert record["threads"] == 1
     assert record["precision"] == {"gpt2": "fp32", "folk_lstm": "fp32"}
-    assert record["predicted_seconds"] == dict.fromkeys(asked, 1.5)
+    assert record["predicted_seconds"] == dict.fromkeys(asked, 0.5 * first.runs[0].updates)
+    assert record["side_by_side"] == 1
     del folder, prepared
 
     def again(*arguments):
         raise AssertionError("asked again")
 
     monkeypatch.setattr(plan, "resolve", again)
-    monkeypatch.setattr(plan, "predict_seconds", again)
+    monkeypatch.setattr(plan, "seconds_per_update", again)
+    monkeypatch.setattr(plan, "choose_side_by_side", again)
     folder, prepared = open_study()
     second = plan_stage(folder, prepared)
     assert second == first
@@ -123,7 +129,7 @@ def test_predictions_for_runs_that_are_no_longer_planned_are_made_anew(open_stud
     changed["resolved"]["predicted_seconds"] = {"gpt2-a-00000000": 3.0}
     record.write_text(yaml.safe_dump(changed), encoding="utf-8")
     folder, prepared = open_study()
-    assert set(plan_stage(folder, prepared).resolved["predicted_seconds"]) == ids
+    assert set(plan_stage(folder, prepared).resolved["predicted_seconds"]) >= ids
 
 
 def test_one_tune_to_validate_on_is_too_few_for_a_standard_error(open_study, tmp_path):
@@ -131,4 +137,36 @@ def test_one_tune_to_validate_on_is_too_few_for_a_standard_error(open_study, tmp
     tunes = {"train": ["X:1\nK:C\n" + "CDEF" * 20] * 400, "validation": ["X:1\nK:C\nCDE\n"], "test": ["X:1\nK:C\nC\n"]}
     write_streams(tunes, CorpusEncoder(prepared.tokenizer), tmp_path / "tokens")
     with pytest.raises(UserError, match="validation_fraction: got 0.1, which leaves one tune"):
-        plan.asked_runs(folder.config, prepared.tokenizer, tmp_path / "tokens")
+        plan.Planner(folder.config, prepared.tokenizer, tmp_path / "tokens")
+
+
+def test_horizons_and_replicates_multiply_the_runs_cheapest_first(tiny_yaml, prepared_folder):
+    config = load_config(tiny_yaml, {"horizons": [1, 0.25], "replicates": 2, "seed": 7})
+    prepared = prepare(StudyFolder(load_config(tiny_yaml, {"output_dir": str(prepared_folder)})))
+    planner = plan.Planner(config, prepared.tokenizer, prepared.tokens)
+    runs = planner.runs(plan.configured_rules(config))
+    assert len({spec.run_id for spec in runs}) == len(runs) == 3 * 2 * 2 * 2
+    assert {(spec.seed, spec.n_tokens) for spec in runs} == {(s, t) for s in (7, 8) for t in (2560, 10240)}
+    costs = [planner.n_params("gpt2", spec.size) * spec.n_tokens for spec in runs if spec.family == "gpt2"]
+    assert costs == sorted(costs)
+    shared = [spec for spec in runs if spec.family == "gpt2" and spec.size.name == "a" and spec.seed == 7]
+    assert len({spec.trunk for spec in shared}) == 1
+    assert len({spec.trunk for spec in runs}) == len(runs) / 2
+
+
+def test_trials_lie_around_the_rule_at_the_sizes_to_tune(tiny_yaml, prepared_folder):
+    config = load_config(tiny_yaml, {"tune_sizes": ["a", "c", "b"], "tune_factors": [2, 0.5, 1], "tune_tokens": 2048})
+    prepared = prepare(StudyFolder(load_config(tiny_yaml, {"output_dir": str(prepared_folder)})))
+    trials = plan.Planner(config, prepared.tokenizer, prepared.tokens).trials(plan.configured_rules(config))
+    assert [spec.size.name for spec in trials] == sorted("abc" * 6)
+    assert [spec.learning_rate for spec in trials if spec.family == "gpt2"] == [0.01, 0.02, 0.04] * 3
+    assert {spec.n_tokens for spec in trials} == {2048}
+
+
+def test_runs_of_one_trunk_cost_but_their_cooldowns(monkeypatch, tiny_yaml, prepared_folder):
+    monkeypatch.setattr(plan, "seconds_per_update", lambda spec: 1.0)
+    config = load_config(tiny_yaml, {"horizons": [0.5, 1], "families": ["gpt2"], "ladder": ["a=8x1x1x16"]})
+    prepared = prepare(StudyFolder(load_config(tiny_yaml, {"output_dir": str(prepared_folder)})))
+    runs = plan.Planner(config, prepared.tokenizer, prepared.tokens).runs(plan.configured_rules(config))
+    assert [spec.updates for spec in runs] == [10, 20]
+    assert list(plan.predict(runs).values()) == [10.0, 15.0]  # the trunk is left after 5, and carries the other on

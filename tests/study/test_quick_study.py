@@ -81,7 +81,7 @@ def test_the_folder_holds_what_the_contract_names_and_nothing_else(folder, rows)
             "config.json",
             "metrics.jsonl",
             "model",
-            "validation_by_tune.json",
+            "validation.json",
         }
     assert len(list((folder / "runs").iterdir())) == len(runs) == 11
     partial = [path for path in folder.rglob("*") if path.name.startswith(".") and not path.name.endswith(".lock")]

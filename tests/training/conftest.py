@@ -10,7 +10,8 @@ import pytest
 from hf_scaling.models import Size, Vocabulary
 from hf_scaling.tokenization import CorpusEncoder, build_tokenizer
 from hf_scaling.training.blocks import read_stream, write_streams
-from hf_scaling.training.run import describe, train_run
+from hf_scaling.training.row import describe
+from hf_scaling.training.run import train_run
 from hf_scaling.training.spec import RunSpec
 
 SAMPLING = {"temperature": 0.9, "top_p": 0.95}
@@ -57,9 +58,12 @@ def make_spec(tokenizer: Any) -> Callable[..., RunSpec]:
         "n_tokens": 40 * 4 * 32,
         "batch_size": 4,
         "gradient_accumulation_steps": 1,
+        "optimizer": "adamw",
         "learning_rate": 0.01,
+        "rest_rate_ratio": 0.2,
         "weight_decay": 0.1,
-        "warmup_fraction": 0.1,
+        "schedule": "wsd",
+        "warmup_updates": 4,
         "decay_fraction": 0.5,
         "max_grad_norm": 1.0,
         "dropout": 0.0,

@@ -73,4 +73,4 @@ def test_a_size_that_does_not_fit_into_memory_does_not_stop_the_plan(make_spec, 
         raise torch.OutOfMemoryError("tried to allocate 4 TiB")
 
     monkeypatch.setattr(precision, "build_model", too_large)
-    assert precision.predict_seconds(make_spec()) == 0.0  # its run will fail, with the reason in its row
+    assert precision.seconds_per_update(make_spec()) == 0.0  # its run will fail, with the reason in its row

@@ -11,7 +11,9 @@ from hf_scaling.models import FAMILIES, build_model
 from hf_scaling.records import UserError, read_jsonl
 from hf_scaling.training import run
 from hf_scaling.training.blocks import read_stream
+from hf_scaling.training.checkpoints import discard_checkpoints
 from hf_scaling.training.evaluation import evaluate
+from hf_scaling.training.model_folder import load_model
 
 CLOCKS = ("wall_seconds", "tokens_per_second", "peak_memory_bytes", "started_at", "finished_at")
 
@@ -117,12 +119,12 @@ def test_a_checkpoint_that_was_torn_is_not_used(make_spec, train, tmp_path):
     row = train(spec, tmp_path / "torn", progress=steps.append)
     assert steps[0] == 29
     assert outcome(tmp_path / "torn", row) == whole
-    run.discard_checkpoints(tmp_path / "torn")
+    discard_checkpoints(tmp_path / "torn")
     assert sorted(path.name for path in (tmp_path / "torn").iterdir()) == [
         "config.json",
         "metrics.jsonl",
         "model",
-        "validation_by_tune.json",
+        "validation.json",
     ]
 
 
@@ -136,7 +138,7 @@ def test_two_micro_batches_of_two_are_one_batch_of_four(make_spec, train, tmp_pa
 
 
 def test_the_learning_rate_rises_stays_and_falls_to_nothing(make_spec, train, tmp_path):
-    spec = make_spec(warmup_fraction=0.2, decay_fraction=0.5)
+    spec = make_spec(warmup_updates=8, decay_fraction=0.5)
     train(spec, tmp_path)
     rates = [row["learning_rate"] for row in read_jsonl(tmp_path / "metrics.jsonl")]
     assert len(rates) == 40
@@ -145,9 +147,9 @@ def test_the_learning_rate_rises_stays_and_falls_to_nothing(make_spec, train, tm
     assert rates[20:] == pytest.approx([0.01 * (1 - step / 20) for step in range(20)])
 
 
-@pytest.mark.parametrize(("warmup", "decay"), [(0.0, 0.0), (0.5, 0.5), (0.999, 0.001)])
+@pytest.mark.parametrize(("warmup", "decay"), [(0, 0.0), (2, 0.5), (3, 0.001)])
 def test_extreme_schedules_train(warmup, decay, make_spec, train, tmp_path):
-    spec = make_spec(n_tokens=3 * 4 * 32, warmup_fraction=warmup, decay_fraction=decay)
+    spec = make_spec(n_tokens=3 * 4 * 32, warmup_updates=warmup, decay_fraction=decay)
     assert math.isfinite(train(spec, tmp_path)["val_loss"])
     rates = [row["learning_rate"] for row in read_jsonl(tmp_path / "metrics.jsonl")]
     assert all(0 <= rate <= spec.learning_rate for rate in rates)
@@ -168,11 +170,12 @@ def test_the_saved_model_has_the_loss_of_its_row(family, make_spec, train, token
     spec = make_spec(family=family)
     row = train(spec, tmp_path)
     untrained = evaluate(build_model(spec.model_config(), spec.seed), read_stream(tokens, "validation"), 32, 8).loss
-    result = run.evaluate_split(run.load_model(tmp_path / "model"), spec, tokens, "validation")
+    result = run.evaluate_split(load_model(tmp_path / "model"), spec, tokens, "validation")
     assert result.loss == row["val_loss"]
     assert row["val_loss"] < untrained - 0.3
-    by_tune = json.loads((tmp_path / "validation_by_tune.json").read_text())
-    assert sum(by_tune["nats"]) / sum(by_tune["tokens"]) == pytest.approx(row["val_loss"], abs=1e-6)
+    scored = json.loads((tmp_path / "validation.json").read_text())
+    assert sum(scored["tune_nats"]) / sum(scored["tune_tokens"]) == pytest.approx(row["val_loss"], abs=1e-6)
+    assert len(scored["position_loss"]) == spec.context_length
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     assert config.get("use_cache", True) is True
 
@@ -195,7 +198,7 @@ def test_unique_tokens_are_the_beginning_of_the_training_split(make_spec, train,
     assert row["n_unique_tokens"] == 160
     assert row["n_tokens"] == 40 * 4 * 32
     # five blocks over and over are learnt by heart; the rest of the split is not
-    model = run.load_model(tmp_path / "model")
+    model = load_model(tmp_path / "model")
     stream = read_stream(tokens, "train")
     known, unknown = (evaluate(model, part, 32, 8).loss for part in (stream[:160], stream[160:]))
     assert known < unknown

@@ -13,18 +13,18 @@ from hf_scaling.data.sources.books import LONGEST_TUNE
 from hf_scaling.data.sources.tune import Licence, RawTune, SourceOptions, Unread
 from hf_scaling.records import UserError
 
-IRISHMAN = "sander-wood/irishman"
+_IRISHMAN = "sander-wood/irishman"
 LICENCE = Licence(
     identifier="mit",
-    text=f"https://huggingface.co/datasets/{IRISHMAN}",
+    text=f"https://huggingface.co/datasets/{_IRISHMAN}",
     notice=(
-        f"Contains tunes of IrishMAN ({IRISHMAN}), under MIT as stated by its author. Caution: they are derived from "
+        f"Contains tunes of IrishMAN ({_IRISHMAN}), under MIT as stated by its author. Caution: they are derived from "
         "thesession.org and abcnotation.com; whether those who contributed there agreed to these terms is not known."
     ),
     commercial_use=True,
     redistributable=True,
 )
-_COLUMNS = {IRISHMAN: "abc notation"}
+_COLUMNS = {_IRISHMAN: "abc notation"}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TIMEOUT = 20.0  # seconds for the Hub to say which commit a name stands for
 # of the Hub's client and of `datasets`, from which a StopIteration escapes where a JSON file is empty
@@ -34,7 +34,7 @@ _FAILURES = (DatasetsError, HTTPError, HFValidationError, OSError, ValueError, S
 def licence(options: SourceOptions) -> Licence:
     """IrishMAN's terms, or for any other data set none that are known here."""
     name = _name(options)
-    if name == IRISHMAN:
+    if name == _IRISHMAN:
         return LICENCE
     return Licence(
         identifier="unknown",
@@ -77,7 +77,7 @@ def read(options: SourceOptions) -> Iterator[RawTune | Unread]:
 
 
 def _name(options: SourceOptions) -> str:
-    return options.hub_dataset or IRISHMAN
+    return options.hub_dataset or _IRISHMAN
 
 
 def _commit(options: SourceOptions) -> str:

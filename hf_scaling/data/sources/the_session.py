@@ -13,8 +13,8 @@ from hf_scaling.data.sources.tune import Licence, RawTune, SourceOptions
 from hf_scaling.records import UserError
 
 REVISION = "43c37a8630a5f7609d490cd7da58a2ac0806e9e3"
-LAST_DAY = "2025-10-05"  # of revisions under ODbL-1.0, and that of REVISION
-ACCEPT = "odbl-1.0"
+_LAST_DAY = "2025-10-05"  # of revisions under ODbL-1.0, and that of REVISION
+_ACCEPT = "odbl-1.0"
 # what git calls json/tunes.json and csv/tunes.csv in REVISION
 BLOBS = {
     "tunes.json": "0ea9470e0fa3ae456457cd3263ad2e5ba43a26c4",
@@ -25,7 +25,7 @@ LICENCE = Licence(
     text="https://opendatacommons.org/licenses/odbl/1-0/",
     notice=(
         "Contains information from The Session (thesession.org, adactio/TheSession-data up to revision "
-        f"{REVISION[:7]} of {LAST_DAY}), made available under the Open Database License (ODbL) 1.0. Later revisions "
+        f"{REVISION[:7]} of {_LAST_DAY}), made available under the Open Database License (ODbL) 1.0. Later revisions "
         "forbid use with AI and large language models."
     ),
     commercial_use=True,
@@ -36,7 +36,7 @@ _GRANTS = re.compile(r"(?i)open database license|\bODbL\b")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _WHY = (
     "from commit 2c07104 of 2025-10-08 on the licence forbids use with AI and large language models; expected "
-    f"revision {REVISION} of {LAST_DAY} or an older one under ODbL-1.0"
+    f"revision {REVISION} of {_LAST_DAY} or an older one under ODbL-1.0"
 )
 _SUFFIXES = {"maj": "", "ion": "", "dor": "dor", "phr": "phr", "lyd": "lyd", "mix": "mix"}
 _SUFFIXES |= {"min": "m", "aeo": "m", "loc": "loc"}
@@ -77,11 +77,11 @@ def read(options: SourceOptions) -> Iterator[RawTune]:
 
 
 def _check_accepted(options: SourceOptions) -> None:
-    if options.accept_licence != ACCEPT:
+    if options.accept_licence != _ACCEPT:
         raise UserError(
             f"accept_licence: got {options.accept_licence!r}, but the source 'the_session' is under the Open Database "
             f"License up to revision {REVISION[:7]}, which asks for attribution and share-alike; read "
-            f"{LICENCE.text} and set accept_licence: {ACCEPT}"
+            f"{LICENCE.text} and set accept_licence: {_ACCEPT}"
         )
     revision = options.the_session_revision or REVISION
     if len(revision) < 7 or not REVISION.startswith(revision):
@@ -108,7 +108,7 @@ def _check_licence(table: Table, rows: list[Row]) -> None:
     if strange := next((row.date for row in rows if row.date and not _DATE.match(row.date)), None):
         raise UserError(f"the_session_path: {table.place} has the date {strange[:40]!r}, expected YYYY-MM-DD; {_WHY}")
     newest = max((row.date for row in rows), default="")[:10]
-    if newest > LAST_DAY:
+    if newest > _LAST_DAY:
         raise UserError(f"the_session_path: {table.place} holds tunes of {newest}; {_WHY}")
     # before 2020-01-30 the data had no licence, and what grants nothing may be of any revision
     if not any(_GRANTS.search(text) for _, text in table.notices):

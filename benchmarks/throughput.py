@@ -1,0 +1,155 @@
+"""Tokens a second of our training beside Trainer as it comes and a bare loop, in turn, on the same batches.
+
+    python benchmarks/throughput.py
+
+- ours: a run as studies train it (fused AdamW, packed memory-mapped blocks, no dropout, torch's fused GELU, compiled
+  where that gains), and two of them side by side with half the cores each;
+- as it comes: transformers' Trainer with its defaults on GPT2Config with its defaults (dropout 0.1, GPT-2's GELU in
+  seven operations, unfused shifts), float32, eager;
+- bare: a loop in the style of nanoGPT (float32, eager, fused AdamW, clipping) on the very model that ours trains.
+"""
+
+import argparse
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from common import write_result
+from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments
+
+import hf_scaling.study  # noqa: F401 - its thread policy
+from hf_scaling.models import Size, Vocabulary, build_model, to_device
+from hf_scaling.training.blocks import TokenBlocks
+from hf_scaling.training.precision import choose_precision, compile_possible
+from hf_scaling.training.spec import RunSpec
+from hf_scaling.training.trainer import RunTrainer
+
+_VOCABULARY = Vocabulary(100, 0, 1, 1)
+_SIZES = {"1M": Size("1M", 128, 5, 4, 512), "5M": Size("5M", 256, 6, 4, 1024)}
+_CONTEXT, _BATCH = 256, 8
+_WARM, _TIMED, _ROUNDS = 3, 8, 3
+_GOAL = 1.7
+
+
+class _Clock(TrainerCallback):
+    """Seconds of the timed updates."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == _WARM:
+            self._start = time.perf_counter()
+        if state.global_step == _WARM + _TIMED:
+            self.seconds = time.perf_counter() - self._start
+
+
+def blocks() -> TokenBlocks:
+    """The same random tokens for everybody."""
+    stream = np.random.default_rng(0).integers(2, 100, 200_000).astype(np.uint16)
+    return TokenBlocks(stream, _CONTEXT, (_WARM + _TIMED) * _BATCH, 0)
+
+
+def spec_of(size: Size, precision: str, compiled: bool) -> RunSpec:
+    """A run as studies have it."""
+    return RunSpec(
+        family="gpt2", size=size, vocabulary=_VOCABULARY, context_length=_CONTEXT,
+        n_tokens=(_WARM + _TIMED) * _BATCH * _CONTEXT, batch_size=_BATCH, gradient_accumulation_steps=1,
+        optimizer="adamw", learning_rate=1e-3, rest_rate_ratio=1.0, weight_decay=0.1, schedule="wsd", warmup_updates=1,
+        decay_fraction=0.5, max_grad_norm=1.0, dropout=0.0, precision=precision, compile=compiled, seed=0, data_hash="",
+    )  # fmt: skip
+
+
+def ours(spec: RunSpec) -> float:
+    """Seconds of our trainer."""
+    clock = _Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        RunTrainer(spec, build_model(spec.model_config(), 0), blocks(), Path(folder), [clock]).train()
+    return clock.seconds
+
+
+def side_by_side(spec: RunSpec, pool: Any, several: int) -> float:
+    """Seconds of one of several at a time, divided by their number."""
+    return sum(pool.map(ours, [spec] * several, chunksize=1)) / several / several
+
+
+def as_it_comes(size: Size) -> float:
+    """Seconds of Trainer with its defaults."""
+    config = GPT2Config(
+        n_positions=_CONTEXT, n_embd=size.d_model, n_layer=size.n_layers, n_head=size.n_heads, n_inner=size.d_ff,
+        **_VOCABULARY.as_config(),
+    )  # fmt: skip
+    clock = _Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            output_dir=folder, max_steps=_WARM + _TIMED, per_device_train_batch_size=_BATCH, report_to="none",
+            use_cpu=not torch.cuda.is_available(), disable_tqdm=True, save_strategy="no",
+        )  # fmt: skip
+        Trainer(model=GPT2LMHeadModel(config), args=arguments, train_dataset=blocks(), callbacks=[clock]).train()
+    return clock.seconds
+
+
+def bare(spec: RunSpec) -> float:
+    """Seconds of a plain loop."""
+    model = to_device(build_model(spec.model_config(), 0)).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1, fused=True)
+    data = blocks()
+    for step in range(_WARM + _TIMED):
+        if step == _WARM:
+            start = time.perf_counter()
+        rows = [data[step * _BATCH + row] for row in range(_BATCH)]
+        batch = {name: torch.stack([row[name] for row in rows]).to(model.device) for name in rows[0]}
+        loss = model(**batch).loss
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        loss.item()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure every size."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    cores = len(os.sched_getaffinity(0))
+    torch.set_num_threads(cores)
+    rows, ratios, goals = [], {}, {}
+    tokens = _TIMED * _BATCH * _CONTEXT
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(cores, torch.set_num_threads, (1,)) as pool:
+        for name, size in _SIZES.items():
+            plain = spec_of(size, "fp32", compiled=False)
+            precision, bf16 = choose_precision("auto", [plain])
+            ours_spec = spec_of(size, precision, compile_possible())
+            eager = spec_of(size, precision, compiled=False)
+            ways: dict[str, Callable[[], float]] = {
+                "ours": partial(ours, ours_spec),
+                "ours, eager": partial(ours, eager),
+                "ours, eager, side by side": partial(side_by_side, eager, pool, cores),
+                "Trainer as it comes": partial(as_it_comes, size),
+                "bare loop": partial(bare, plain),
+            }
+            seconds: dict[str, list[float]] = {way: [] for way in ways}
+            for _ in range(_ROUNDS):
+                for way, measure in ways.items():
+                    seconds[way].append(measure())
+                    print(f"{name} {way:28} {tokens / seconds[way][-1]:10,.0f} tokens/s", flush=True)
+            for way, found in seconds.items():
+                rate = tokens / min(found)
+                rows.append({"size": name, "way": way, "tokens_per_second": round(rate, 1), "seconds": found})
+            rows.append({"size": name, "precision": precision, "bf16_speedup": bf16, "threads": cores})
+            best = min(min(seconds[way]) for way in ways if way.startswith("ours"))
+            for other in ("Trainer as it comes", "bare loop"):
+                label = f"{name}: the fastest of ours over {other}"
+                ratios[label], goals[label] = min(seconds[other]) / best, _GOAL
+                for way in ("ours", "ours, eager", "ours, eager, side by side"):
+                    ratios[f"{name}: {way} over {other}"] = min(seconds[other]) / min(seconds[way])
+    write_result("throughput", rows, ratios, goals)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""Training runs, one at a time in this process or several side by side in processes of their own.
+
+Small models cannot keep many cores busy, nor a GPU; several of them together can. Sweeps of other processes, on this
+machine or on another that sees the same folder, may work on the same study: a lock on each run keeps them apart.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hf_scaling.records import append_row, finished_rows
+from hf_scaling.study.progress import StudyProgress
+from hf_scaling.tokenization import load_tokenizer
+from hf_scaling.training.checkpoints import discard_checkpoints
+from hf_scaling.training.row import describe, now
+from hf_scaling.training.run import train_run
+from hf_scaling.training.spec import RunSpec
+
+_PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
+Report = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What every run of a study needs.
+
+    Attributes:
+        folder: the study folder.
+        ledger: where the rows of these runs go.
+        unique_tokens: of the training split, without its copies.
+        trunks: where runs of several horizons leave what they share; None with a single horizon.
+        threads: CPU threads of a run.
+    """
+
+    folder: Path
+    ledger: Path
+    study: str
+    unique_tokens: int
+    sampling: dict[str, float]
+    trunks: Path | None
+    report_to: tuple[str, ...]
+    threads: int
+
+
+@contextlib.contextmanager
+def _claim(study: Path, run_id: str) -> Iterator[bool]:
+    """Hold a run against everybody else; whether that succeeded. The lock dies with its holder."""
+    locks = study / ".locks"
+    locks.mkdir(exist_ok=True)
+    with open(locks / f"{run_id}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def train_one(work: Workplace, spec: RunSpec, report: Report) -> bool:
+    """Train a run, unless it has finished or somebody else is at it, and enter it in the ledger.
+
+    A run that fails gets a failed row. Returns whether there is a row of this run now.
+    """
+    folder = work.folder / "runs" / spec.run_id
+    with _claim(work.folder, spec.run_id) as mine:
+        if not mine:
+            return False
+        if any(row["run_id"] == spec.run_id for row in finished_rows(work.ledger)):
+            discard_checkpoints(folder)  # an interruption may have come between the row and this
+            return True
+        row = describe(spec, work.study, work.unique_tokens)
+        started_at = now()
+        try:
+            row = train_run(
+                spec,
+                row,
+                work.folder / "tokens",
+                load_tokenizer(work.folder / "tokenizer"),
+                folder,
+                work.sampling,
+                trunks=work.trunks,
+                report_to=work.report_to,
+                progress=lambda step: report(spec.run_id, step),
+            )
+        except (RuntimeError, FloatingPointError, MemoryError) as error:
+            reason = " ".join(str(error).split())[:500] or type(error).__name__
+            row |= {"status": "failed", "error": reason, "started_at": started_at, "finished_at": now()}
+        append_row(work.ledger, row)
+        discard_checkpoints(folder)
+        return True
+
+
+def train_all(work: Workplace, specs: Sequence[RunSpec], side_by_side: int, progress: StudyProgress) -> set[str]:
+    """Train runs in the order given; the ids of those that have a row now. The others are being trained elsewhere."""
+    if side_by_side == 1:
+        return {spec.run_id for spec in specs if train_one(work, spec, progress.report)}
+    return _Crew(work, side_by_side, progress).train(specs)
+
+
+def _begin(threads: int, queue: Any) -> None:
+    """A worker's first act: leave Ctrl-C to its parent and die with it."""
+    global _reports
+    _reports = queue
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    torch.set_num_threads(threads)
+
+
+_reports: Any = None  # a worker's queue to its parent
+
+
+def _train_one_in_worker(work: Workplace, spec: RunSpec) -> bool:
+    return train_one(work, spec, lambda run_id, step: _reports.put((run_id, step)))
+
+
+class _Crew:
+    """Processes that train runs side by side."""
+
+    def __init__(self, work: Workplace, size: int, progress: StudyProgress):
+        self._work, self._size, self._progress = work, size, progress
+        self._spawn = multiprocessing.get_context("spawn")  # forks of a process that has used torch's threads hang
+        self._reports = self._spawn.SimpleQueue()
+
+    def train(self, specs: Sequence[RunSpec]) -> set[str]:
+        drain = threading.Thread(target=self._drain, daemon=True)
+        drain.start()
+        left, done = list(specs), set[str]()
+        while left:  # a worker that dies takes its pool with it
+            with self._pool() as pool:
+                try:
+                    left, ended = self._run(pool, left)
+                except BaseException:
+                    for worker in multiprocessing.active_children():
+                        worker.kill()  # the pool would wait for their runs to end
+                    raise
+            done |= ended
+        self._reports.put(None)
+        drain.join()
+        return done
+
+    def _pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self._size, self._spawn, _begin, (self._work.threads, self._reports))
+
+    def _drain(self) -> None:
+        while (report := self._reports.get()) is not None:
+            self._progress.report(*report)
+
+    def _run(self, pool: ProcessPoolExecutor, specs: list[RunSpec]) -> tuple[list[RunSpec], set[str]]:
+        """Keep the workers busy; the runs that are still to do when a worker has died, and those with a row."""
+        left, done, busy = list(specs), set[str](), dict[Future[bool], RunSpec]()
+        while left or busy:
+            while len(busy) < self._size and (spec := self._next(left, busy.values())):
+                left.remove(spec)
+                busy[pool.submit(_train_one_in_worker, self._work, spec)] = spec
+            ended, _ = wait(busy, return_when=FIRST_COMPLETED)
+            try:
+                for future in ended:
+                    if future.result():
+                        done.add(busy[future].run_id)
+                    del busy[future]
+            except BrokenProcessPool:
+                for spec in busy.values():  # which of them brought the worker down cannot be told
+                    self._enter_death(spec)
+                return left, done | {spec.run_id for spec in busy.values()}
+        return [], done
+
+    def _next(self, left: list[RunSpec], busy: Any) -> RunSpec | None:
+        """The first run that would not train a second time what a run at work will leave it."""
+        trunks = {spec.trunk for spec in busy if spec.trunk}
+        return next((spec for spec in left if spec.trunk not in trunks), None)
+
+    def _enter_death(self, spec: RunSpec) -> None:
+        row = describe(spec, self._work.study, self._work.unique_tokens)
+        error = "its process died, as when the system runs out of memory"
+        append_row(self._work.ledger, row | {"status": "failed", "error": error, "finished_at": now()})

@@ -1,0 +1,28 @@
+"""What a run needs of memory, estimated without building it."""
+
+import torch
+
+from hf_scaling.models import build_model, count_parameters
+from hf_scaling.training.spec import RunSpec
+
+# bytes a parameter: float32 weight, gradient, and AdamW's two moments; Muon keeps one
+_STATE = {"adamw": 16, "muon": 12}
+# bytes a token, layer and unit of width that wait for the backward pass, in 16 bits: Korthikanti et al. 2022,
+# section 4, without the attention matrix, which fused attention never stores
+_ACTIVATIONS = 34
+_LOGIT_BYTES = 12  # a token and vocabulary entry: logits, their float32 copy and their gradient
+
+
+def training_bytes(spec: RunSpec) -> int:
+    """Estimated peak memory of training on one device: weights, gradients, optimizer state and activations.
+
+    An estimate for planning, from formulas for transformers; the LSTM keeps about as much. What the libraries
+    themselves take comes on top.
+    """
+    config = spec.model_config()
+    with torch.device("meta"):
+        n_params = count_parameters(build_model(config, spec.seed)).total
+    tokens = spec.batch_size * spec.context_length
+    width_bytes = 1 if spec.precision in ("bf16", "fp16") else 2
+    activations = tokens * config.num_hidden_layers * config.hidden_size * _ACTIVATIONS * width_bytes
+    return n_params * _STATE[spec.optimizer] + activations + tokens * config.vocab_size * _LOGIT_BYTES

@@ -1,0 +1,63 @@
+"""Several processes on one run: the main process leads, and the others follow it from run to run.
+
+Which processes there are is the launcher's business (`accelerate launch`, `torchrun`); what they share is Accelerate's.
+Everything but the training itself (data, plan, evaluation, files) happens in the main process alone.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from math import gcd
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+
+from hf_scaling.records import UserError
+
+_PATIENCE = timedelta(days=2)  # followers wait while the main process prepares data or evaluates
+
+
+def n_processes() -> int:
+    """How many processes the launcher started; 1 without one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def join_processes() -> bool:
+    """Meet the other processes, if there are any; whether this one is the main one."""
+    if n_processes() == 1:
+        return True
+    return PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE).is_main_process
+
+
+def announce(task: Any) -> None:
+    """Hand `task` to every follower; called by the main process."""
+    if n_processes() > 1:
+        broadcast_object_list([task])
+
+
+def follow(work: Callable[[Any], object]) -> None:
+    """Do every task that the main process announces, until it announces None."""
+    while True:
+        box = [None]
+        broadcast_object_list(box)
+        if box[0] is None:
+            return
+        work(box[0])
+
+
+def share_batch(batch_size: int, gradient_accumulation_steps: int, processes: int) -> tuple[int, int]:
+    """(micro-batch, accumulation) of each process, such that an update takes the same blocks whatever their number.
+
+    Raises:
+        UserError: the blocks of an update cannot be shared out evenly.
+    """
+    by_accumulation = gcd(gradient_accumulation_steps, processes)
+    left = processes // by_accumulation
+    if batch_size % left:
+        raise UserError(
+            f"batch_size: got {batch_size} with gradient_accumulation_steps {gradient_accumulation_steps}, which "
+            f"{processes} processes cannot share evenly; make their product a multiple of {processes}"
+        )
+    return batch_size // left, gradient_accumulation_steps // by_accumulation

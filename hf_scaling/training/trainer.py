@@ -1,0 +1,119 @@
+"""A run's spec in the words of transformers' Trainer."""
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+
+from hf_scaling.records import UserError
+from hf_scaling.training.blocks import TokenBlocks
+from hf_scaling.training.muon import Muon
+from hf_scaling.training.processes import n_processes, share_batch
+from hf_scaling.training.spec import RunSpec
+
+# bars for weights that take milliseconds, and notes on GPT-2's loss and on lengths, tell nobody anything
+disable_progress_bar()
+set_verbosity_error()
+
+_LOGS, _CHECKPOINTS = 100, 10  # of each over a run
+_BETAS = (0.9, 0.95)
+
+
+def _training_arguments(spec: RunSpec, folder: Path, halvings: int, report_to: Sequence[str]) -> TrainingArguments:
+    cuda = torch.cuda.is_available()
+    log_steps = max(1, spec.updates // _LOGS)
+    os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # a launcher's own choice must not outrank the spec's
+    batch_size, accumulation = share_batch(spec.batch_size, spec.gradient_accumulation_steps, n_processes())
+    wsd = {
+        "lr_scheduler_type": "warmup_stable_decay",
+        "lr_scheduler_kwargs": {"num_decay_steps": spec.decay_updates, "decay_type": "linear"},
+    }
+    return TrainingArguments(
+        output_dir=str(folder),
+        run_name=spec.run_id,
+        max_steps=spec.updates,
+        per_device_train_batch_size=batch_size >> halvings,
+        gradient_accumulation_steps=accumulation << halvings,
+        optim="adamw_torch_fused",
+        learning_rate=spec.learning_rate,
+        weight_decay=spec.weight_decay,
+        adam_beta1=_BETAS[0],
+        adam_beta2=_BETAS[1],
+        max_grad_norm=spec.max_grad_norm,
+        warmup_steps=spec.warmup_updates,
+        **(wsd if spec.schedule == "wsd" else {"lr_scheduler_type": "cosine"}),
+        use_cpu=not cuda,  # or bf16 is refused on a machine without a GPU
+        bf16=spec.precision == "bf16",
+        fp16=spec.precision == "fp16",
+        torch_compile=spec.compile,
+        seed=spec.seed,
+        data_seed=spec.seed,
+        train_sampling_strategy="sequential",  # TokenBlocks has the order in it
+        dataloader_num_workers=2 if cuda else 0,  # on a CPU workers would take the model's own cores
+        dataloader_pin_memory=cuda,
+        remove_unused_columns=False,
+        logging_steps=log_steps,
+        logging_nan_inf_filter=False,  # or a NaN is averaged away unseen
+        save_strategy="steps",
+        # where a row of metrics.jsonl ends, so that the next one is whole after an interruption
+        save_steps=log_steps * max(1, spec.updates // (_CHECKPOINTS * log_steps)),
+        save_total_limit=1,
+        report_to=list(report_to) or "none",
+        disable_tqdm=True,
+    )
+
+
+class RunTrainer(Trainer):
+    """Trainer with the run's own optimizer.
+
+    Raises:
+        UserError: the optimizer is Muon, and FSDP or DeepSpeed cuts matrices into pieces.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        model: PreTrainedModel,
+        blocks: TokenBlocks,
+        folder: Path,
+        callbacks: Sequence[TrainerCallback],
+        halvings: int = 0,
+        report_to: Sequence[str] = (),
+    ):
+        self._spec = spec
+        super().__init__(
+            model=model,
+            args=_training_arguments(spec, folder, halvings, report_to),
+            train_dataset=blocks,
+            callbacks=list(callbacks),
+        )
+        self.remove_callback(PrinterCallback)
+        if spec.optimizer == "muon" and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
+            raise UserError(
+                "optimizer: got 'muon', which needs whole matrices, but FSDP and DeepSpeed cut them; use adamw"
+            )
+
+    def create_optimizer(self, model: PreTrainedModel | None = None) -> torch.optim.Optimizer:
+        """Muon where the spec asks for it; else Trainer's own choice, fused AdamW."""
+        if self._spec.optimizer == "muon" and self.optimizer is None:
+            spec = self._spec
+            assert isinstance(self.model, PreTrainedModel)
+            self.optimizer = Muon(
+                self.model, spec.learning_rate, spec.rest_rate_ratio, spec.weight_decay, betas=_BETAS, eps=1e-8
+            )
+        return super().create_optimizer(model)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch ran out of memory, on a GPU or (a RuntimeError by its words alone) on a CPU."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
+def most_halvings(spec: RunSpec) -> int:
+    """How often a micro-batch of the run can be halved."""
+    batch_size, _ = share_batch(spec.batch_size, spec.gradient_accumulation_steps, n_processes())
+    return int(math.log2(batch_size & -batch_size))
