@@ -12,7 +12,8 @@ VERSION = next(
 )
 
 EXTRAS = {
-    "test": ["pytest>=8,<10", "hypothesis>=6.100,<7", "symusic>=0.5.7,<0.7"],
+    "test": ["pytest>=8,<10", "hypothesis>=6.100,<7", "symusic>=0.5.7,<0.7", "tensorboard>=2.16,<3"],
+    "trackers": ["trackio>=0.5", "tensorboard>=2.16,<3"],
     "quality": ["ruff>=0.15,<0.18", "mypy>=1.18,<3", "types-PyYAML", "types-tqdm"],
     "midi": ["symusic>=0.5.7,<0.7"],
     "demo": ["gradio>=5,<7"],

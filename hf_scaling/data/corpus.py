@@ -1,7 +1,7 @@
 """All sources read and cleaned: tunes that differ, each with where it came from, in an order of their own."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -26,6 +26,7 @@ REASONS = SOURCE_REASONS | CLEANING_REASONS | {_SAME: "below the header it is, t
 
 _MOST_COPIES = 100
 _NO_GRAMS = np.empty(0, dtype=np.uint32)
+_NO_GROUPS: frozenset[str] = frozenset()
 _OPENING = 80  # characters of a rejected tune that are kept, to know it by
 
 
@@ -41,13 +42,13 @@ class Corpus:
     tunes: list[CleanTune]
     grams: csr_array
     keys: list[Key]
-    groups: list[set[str]]
+    groups: list[Collection[str]]
     rejects: list[dict[str, Any]]
 
     @property
     def rejected(self) -> dict[str, int]:
         """How many were rejected, by reason."""
-        return dict(sorted(Counter(reject["reason"] for reject in self.rejects).items()))
+        return _by_reason(self.rejects)
 
 
 def parse_sources(sources: Iterable[str]) -> dict[str, float]:
@@ -101,15 +102,14 @@ def read_corpus(weights: Mapping[str, float], source_options: SourceOptions, opt
             rejects.append(_reject(replace(loser, text=tune.text[:_OPENING]), Reject(_SAME)))
         kept[music] = entry
     if not kept:
-        reasons = dict(Counter(reject["reason"] for reject in rejects))
-        raise UserError(f"sources: {', '.join(weights)} gave no usable tune (rejected: {reasons})")
+        raise UserError(f"sources: {', '.join(weights)} gave no usable tune (rejected: {_by_reason(rejects)})")
     order = sorted(kept, key=lambda music: _precedence(kept[music]))
     keys, raws, tunes = (list(column) for column in zip(*(kept[music] for music in order), strict=True))
     rejects.sort(key=lambda reject: (ranks[reject["source"]], reject["collection"], reject["file"], reject["number"]))
     kept.clear()  # or a third of all memory would be held twice
     grams = incidence([tune.grams for tune in tunes])
     tunes = [replace(tune, grams=_NO_GRAMS) for tune in tunes]
-    return Corpus(raws, tunes, grams, keys, [groups[music] for music in order], rejects)
+    return Corpus(raws, tunes, grams, keys, [groups.get(music, _NO_GROUPS) for music in order], rejects)
 
 
 def _precedence(entry: tuple[Key, RawTune, CleanTune]) -> tuple[Any, ...]:
@@ -129,6 +129,10 @@ def _cleaned(raw: RawTune | Unread, options: CleanOptions) -> tuple[RawTune, Cle
         return origin, Reject(raw.reason, raw.detail)
     result = clean(raw.text, options)
     return replace(raw, text=raw.text[:_OPENING] if isinstance(result, Reject) else ""), result
+
+
+def _by_reason(rejects: Iterable[dict[str, Any]]) -> dict[str, int]:
+    return dict(sorted(Counter(reject["reason"] for reject in rejects).items()))
 
 
 def _reject(origin: RawTune, reject: Reject) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _NGRAM = 6
 _LARGEST_INTERVAL = 15  # two octaves and a step; wider leaps are rare and may share a code
 _MISSED = 0.01  # chance that a pair exactly at the threshold is never proposed
 _BANDS_AT_ONCE = 16  # bounds the memory of one batch of signatures
-_ROWS_AT_ONCE = 4096  # rensa hands signatures over as Python lists, which are large
+_ROWS_AT_ONCE = 512  # rensa hands signatures over as Python lists, which are large
 _GRAMS_AT_ONCE = 2**20
 
 
@@ -45,13 +45,14 @@ def incidence(fingerprints: Sequence[np.ndarray]) -> csr_array:
     """Which tune has which gram: ones, int16, shape (tunes, distinct grams); the rarest gram is column 0."""
     starts = np.concatenate([[0], np.cumsum([len(grams) for grams in fingerprints])])
     columns = np.concatenate([*fingerprints, np.empty(0, dtype=np.uint32)]).view(np.int32)
-    # np.unique could say which value stands where, but in 64 bits, and this is where memory peaks
+    # np.unique could say which value stands where, but in 64 bits for all at once
     values, counts = np.unique(columns, return_counts=True)
     place = np.empty(len(counts), dtype=np.int32)
     place[np.argsort(counts, kind="stable")] = np.arange(len(counts), dtype=np.int32)
     for start in range(0, len(columns), _GRAMS_AT_ONCE):
         part = columns[start : start + _GRAMS_AT_ONCE]
-        part[:] = place[np.searchsorted(values, part)]
+        distinct, which = np.unique(part, return_inverse=True)  # a search for values in order is quicker by far
+        part[:] = place[np.searchsorted(values, distinct)][which]
     ones = np.ones(len(columns), dtype=np.int16)
     matrix = csr_array((ones, columns, starts), shape=(len(fingerprints), len(counts)))
     matrix.sort_indices()
@@ -89,16 +90,14 @@ def find_families(grams: csr_array, groups: Sequence[Collection[str]], threshold
 
 
 def _signatures(grams: csr_array, length: int, seed: int) -> np.ndarray:
-    """MinHash signatures: uint64, shape (tunes, length)."""
-    tokens, starts = grams.indices.astype(np.uint64), grams.indptr.astype(np.uint64)
-    parts = []
+    """MinHash signatures: uint32, shape (length, tunes)."""
+    signatures = np.empty((length, grams.shape[0]), dtype=np.uint32)
     for first in range(0, grams.shape[0], _ROWS_AT_ONCE):
-        ends = starts[first : first + _ROWS_AT_ONCE + 1]
-        matrix = RMinHash.digest_matrix_from_flat_token_hashes(
-            tokens[ends[0] : ends[-1]], ends - ends[0], num_perm=length, seed=seed
-        )
-        parts.append(np.array(matrix.to_rows(), dtype=np.uint64))
-    return np.concatenate(parts)
+        ends = grams.indptr[first : first + _ROWS_AT_ONCE + 1]
+        tokens, starts = grams.indices[ends[0] : ends[-1]].astype(np.uint64), (ends - ends[0]).astype(np.uint64)
+        matrix = RMinHash.digest_matrix_from_flat_token_hashes(tokens, starts, num_perm=length, seed=seed)
+        signatures[:, first : first + _ROWS_AT_ONCE] = np.array(matrix.to_rows(), dtype=np.uint32).T
+    return signatures
 
 
 def _neighbours(signatures: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -108,13 +107,14 @@ def _neighbours(signatures: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarr
     Within a bucket the next band's first hash decides the order, which brings similar tunes together.
     """
     factors = np.random.default_rng(0).integers(2**63, size=rows, dtype=np.uint64) * 2 + 1
+    length, tunes = signatures.shape
     pairs = []
-    for start in range(0, signatures.shape[1], rows):
-        bucket = (signatures[:, start : start + rows] * factors).sum(axis=1, dtype=np.uint64) >> 24
-        following = signatures[:, (start + rows) % signatures.shape[1]] & 0xFFFFFF
+    for start in range(0, length, rows):
+        bucket = factors @ signatures[start : start + rows] >> 24
+        following = signatures[(start + rows) % length] & 0xFFFFFF
         order = np.argsort(bucket << 24 | following)
         equal = np.flatnonzero(np.diff(bucket[order]) == 0)
         pairs.append(np.sort([order[equal], order[equal + 1]], axis=0))
     left, right = np.concatenate(pairs, axis=1)
-    distinct = np.unique(left * len(signatures) + right)
-    return np.divmod(distinct, len(signatures))
+    distinct = np.unique(left * tunes + right)
+    return np.divmod(distinct, tunes)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 _PAIRS_AT_ONCE = 16384
-_ROWS_AT_ONCE = 64  # bounds the memory of one block of the index's product
+_ROWS_AT_ONCE = 512  # bounds the memory of one block of the index's product
 
 
 class Pairs(NamedTuple):
@@ -38,13 +38,22 @@ def reaches(similarity: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def similar_pairs(grams: csr_array, these: np.ndarray, those: np.ndarray, threshold: float) -> Pairs:
-    """Every pair of a tune of `these` and one of `those` (row numbers of `grams`) at or above the threshold."""
+    """Every pair of a tune of `these` and one of `those` (row numbers of `grams`) at or above the threshold.
+
+    Memory is needed for an index of `these`, best the fewer.
+    """
     lefts, rights, similarities = [], [], []
-    index = _prefixes(grams[those], threshold).T.tocsr()
-    for start in range(0, len(these), _ROWS_AT_ONCE):
-        rows = these[start : start + _ROWS_AT_ONCE]
+    sizes = np.diff(grams.indptr)
+    rest = _rest(sizes, threshold)
+    index = _prefixes(grams[these], threshold).T.tocsr()
+    for start in range(0, len(those), _ROWS_AT_ONCE):
+        rows = those[start : start + _ROWS_AT_ONCE]
         candidates = (_prefixes(grams[rows], threshold) @ index).tocoo()
-        left, right = rows[candidates.row], those[candidates.col]
+        left, right = these[candidates.col], rows[candidates.row]
+        # beyond what their prefixes share, two tunes share only grams in the rest of the one whose prefix ends first
+        most = candidates.data + np.maximum(rest[left], rest[right])
+        likely = reaches(most / (sizes[left] + sizes[right] - most), threshold)
+        left, right = left[likely], right[likely]
         similarity = jaccard(grams, left, right)
         near = reaches(similarity, threshold)
         lefts.append(left[near])
@@ -54,13 +63,18 @@ def similar_pairs(grams: csr_array, these: np.ndarray, those: np.ndarray, thresh
     return Pairs(*(np.concatenate([empty, *parts]) for parts in (lefts, rights, similarities)))
 
 
-def _prefixes(grams: csr_array, threshold: float) -> csr_array:
-    """Each tune's rarest grams: two tunes of similarity >= t share one of the first n - ceil(t n) + 1 of both.
+def _rest(sizes: np.ndarray, threshold: float) -> np.ndarray:
+    """How many of a tune's commonest grams an index can do without.
 
-    Columns are in order of rarity, so these are the first entries of each row.
+    Two tunes of similarity >= t share one of the first n - ceil(t n) + 1 grams of both.
     """
+    return np.maximum(np.ceil(threshold * sizes - 1e-9).astype(np.int64) - 1, 0)
+
+
+def _prefixes(grams: csr_array, threshold: float) -> csr_array:
+    """Each tune's grams but for the `_rest`: the first entries of each row, since columns are in order of rarity."""
     sizes = np.diff(grams.indptr)
-    kept = np.where(sizes, sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1, 0)
+    kept = sizes - _rest(sizes, threshold)
     place = np.arange(grams.nnz) - np.repeat(grams.indptr[:-1], sizes)
     first = place < np.repeat(kept, sizes)
     starts = np.concatenate([[0], np.cumsum(kept)])

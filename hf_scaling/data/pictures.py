@@ -72,7 +72,11 @@ def _lengths(axes: "Axes", histogram: Mapping[str, Any], _: Mapping[str, Any]) -
         heights = np.divide(10 * share, widths, out=np.zeros_like(share), where=widths > 0)
         colour, dash = _SPLITS[split]
         axes.stairs(heights, edges, color=colour, linestyle=dash, linewidth=1.2, label=split)
-    axes.set(xlabel="characters; the last bin holds all longer tunes", ylabel="% of the split's tunes\nper 10 characters", ylim=(0, None))
+    axes.set(
+        xlabel="characters; the last bin holds all longer tunes",
+        ylabel="% of the split's tunes\nper 10 characters",
+        ylim=(0, None),
+    )
     axes.grid(visible=True)
     axes.legend()
 

@@ -1,6 +1,7 @@
 """StudyConfig: every choice of a study, and what each may be."""
 
 from dataclasses import asdict, dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,8 @@ class StudyConfig:
         for name, accepted in (("precision", PRECISIONS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
             self._need(getattr(self, name) in accepted, name, f"one of {', '.join(accepted)}")
         self._need(set(self.report_to) <= set(TRACKERS), "report_to", f"some of {', '.join(TRACKERS)}")
+        for tracker in self.report_to:
+            self._need(find_spec(tracker) is not None, "report_to", f"what is installed; pip install {tracker}")
         self._need(
             bool(self.horizons) and max(self.horizons) == 1 and min(self.horizons) > 0 and no_doubles(self.horizons),
             "horizons",

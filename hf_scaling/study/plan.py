@@ -19,8 +19,14 @@ from hf_scaling.models import Size, Vocabulary, build_config, build_model, count
 from hf_scaling.records import UserError
 from hf_scaling.study.config import StudyConfig
 from hf_scaling.training.blocks import read_stream, streams_hash
-from hf_scaling.training.precision import check_precision, compile_possible, resolve, seconds_per_update
-from hf_scaling.training.processes import n_processes, share_batch
+from hf_scaling.training.precision import (
+    check_precision,
+    compile_possible,
+    explain_precision,
+    resolve,
+    seconds_per_update,
+)
+from hf_scaling.training.processes import check_optimizer, n_processes, share_batch
 from hf_scaling.training.sharing import choose_side_by_side
 from hf_scaling.training.spec import RunSpec
 
@@ -92,12 +98,13 @@ class Planner:
 
     Raises:
         UserError: a split is too small, the horizon repeats the training split beyond reason, or the launcher's
-            processes cannot share a batch.
+            processes cannot share a batch or a matrix.
     """
 
     def __init__(self, config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: Path):
         self.config, self.train_tokens = config, _checked_tokens(config, tokenizer, tokens)
         self.horizon = longest_horizon(config, self.train_tokens)
+        check_optimizer(config.optimizer)
         share_batch(config.batch_size, config.gradient_accumulation_steps, n_processes())
         self._data_hash = streams_hash(tokens, SPLITS)
         self._vocabulary = Vocabulary(
@@ -133,7 +140,10 @@ class Planner:
 
     def n_params(self, family: str, size: Size) -> int:
         """Total parameters of a size of a family."""
-        config = build_config(family, size, self._vocabulary, self.config.context_length)
+        try:
+            config = build_config(family, size, self._vocabulary, self.config.context_length)
+        except ValueError as error:  # a shape that this family cannot have
+            raise UserError(str(error)) from None
         with torch.device("meta"):
             return count_parameters(build_model(config, 0)).total
 
@@ -217,10 +227,14 @@ def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]) -
     """
     if "precision" not in resolved:
         settled, speedups = resolve(runs, config.precision, config.compile)
+        for spec in {spec.family: spec for spec in settled}.values():
+            why = explain_precision(config.precision, speedups[spec.family])
+            print(f"precision: {spec.family} in {spec.precision} ({why})")
         if config.compile and not compile_possible():
             print("compile: no C++ compiler found, so models run as they are; install g++ or clang to compile them")
         resolved = resolved | {
             "precision": {spec.family: spec.precision for spec in settled},
+            "precision_reason": {family: explain_precision(config.precision, s) for family, s in speedups.items()},
             "bf16_speedup": speedups,
             "compile": {spec.family: spec.compile for spec in settled},
         }

@@ -85,6 +85,17 @@ def choose_precision(asked: str, specs: Sequence[RunSpec]) -> tuple[str, float |
     return ("bf16" if speedup > WORTHWHILE else "fp32"), round(speedup, 3)
 
 
+def explain_precision(asked: str, speedup: float | None) -> str:
+    """Why a family has the precision that `choose_precision` gave it."""
+    if asked != "auto":
+        return "as asked for"
+    if speedup is None:
+        return "auto: what this GPU is fast at"
+    if not speedup:
+        return "auto: this machine cannot train it in bf16"
+    return f"auto: an update under bf16 runs at {speedup} times the speed of fp32 here, taken from {WORTHWHILE} on"
+
+
 def seconds_per_update(spec: RunSpec) -> float:
     """Seconds that an update takes, from a few at the run's precision, uncompiled; 0 if it does not run here."""
     try:

@@ -47,6 +47,13 @@ def follow(work: Callable[[Any], object]) -> None:
         work(box[0])
 
 
+def check_optimizer(optimizer: str) -> None:
+    """Raise UserError for Muon under a launcher whose engine cuts matrices into pieces: it needs them whole."""
+    for engine in ("FSDP", "DEEPSPEED"):
+        if optimizer == "muon" and os.environ.get(f"ACCELERATE_USE_{engine}", "false").lower() == "true":
+            raise UserError(f"optimizer: got 'muon', which needs whole matrices, but {engine} cuts them; use adamw")
+
+
 def share_batch(batch_size: int, gradient_accumulation_steps: int, processes: int) -> tuple[int, int]:
     """(micro-batch, accumulation) of each process, such that an update takes the same blocks whatever their number.
 

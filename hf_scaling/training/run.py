@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 from hf_scaling.models import build_model
-from hf_scaling.records import write_json
+from hf_scaling.records import UserError, write_json
 from hf_scaling.training.blocks import TokenBlocks, read_stream
 from hf_scaling.training.callbacks import (
     MetricsCallback,
@@ -188,5 +188,7 @@ def in_main_process(work: Callable[[], int]) -> int:
 
 
 def _follow_fit(fit: Fit) -> None:
-    with contextlib.suppress(RuntimeError, FloatingPointError, MemoryError):  # the main process tells the reason
+    with contextlib.suppress(
+        RuntimeError, FloatingPointError, MemoryError, UserError
+    ):  # the main process tells the reason
         fit.train()

@@ -9,7 +9,6 @@ import torch
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-from hf_scaling.records import UserError
 from hf_scaling.training.blocks import TokenBlocks
 from hf_scaling.training.muon import Muon
 from hf_scaling.training.processes import n_processes, share_batch
@@ -27,6 +26,7 @@ def _training_arguments(spec: RunSpec, folder: Path, halvings: int, report_to: S
     cuda = torch.cuda.is_available()
     log_steps = max(1, spec.updates // _LOGS)
     os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # a launcher's own choice must not outrank the spec's
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder.parent / "tensorboard")  # or it goes with the checkpoints
     batch_size, accumulation = share_batch(spec.batch_size, spec.gradient_accumulation_steps, n_processes())
     wsd = {
         "lr_scheduler_type": "warmup_stable_decay",
@@ -68,11 +68,7 @@ def _training_arguments(spec: RunSpec, folder: Path, halvings: int, report_to: S
 
 
 class RunTrainer(Trainer):
-    """Trainer with the run's own optimizer.
-
-    Raises:
-        UserError: the optimizer is Muon, and FSDP or DeepSpeed cuts matrices into pieces.
-    """
+    """Trainer with the run's own optimizer."""
 
     def __init__(
         self,
@@ -92,10 +88,6 @@ class RunTrainer(Trainer):
             callbacks=list(callbacks),
         )
         self.remove_callback(PrinterCallback)
-        if spec.optimizer == "muon" and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
-            raise UserError(
-                "optimizer: got 'muon', which needs whole matrices, but FSDP and DeepSpeed cut them; use adamw"
-            )
 
     def create_optimizer(self, model: PreTrainedModel | None = None) -> torch.optim.Optimizer:
         """Muon where the spec asks for it; else Trainer's own choice, fused AdamW."""

@@ -170,3 +170,12 @@ def test_runs_of_one_trunk_cost_but_their_cooldowns(monkeypatch, tiny_yaml, prep
     runs = plan.Planner(config, prepared.tokenizer, prepared.tokens).runs(plan.configured_rules(config))
     assert [spec.updates for spec in runs] == [10, 20]
     assert list(plan.predict(runs).values()) == [10.0, 15.0]  # the trunk is left after 5, and carries the other on
+
+
+def test_a_shape_that_a_family_cannot_have_is_refused_in_one_line(tiny_yaml, prepared_folder):
+    rates = ["llama=1e-3"]
+    config = load_config(tiny_yaml, {"families": ["llama"], "learning_rates": rates, "ladder": ["odd=6x1x2x12"]})
+    prepared = prepare(StudyFolder(load_config(tiny_yaml, {"output_dir": str(prepared_folder)})))
+    planner = plan.Planner(config, prepared.tokenizer, prepared.tokens)
+    with pytest.raises(UserError, match="ladder: size odd has heads of 3 units"):
+        planner.runs(plan.configured_rules(config))

@@ -1,7 +1,6 @@
 """The same study, however its runs are spread: side by side, by name, over processes, over horizons, or again."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 from hf_scaling.records import read_json, read_ledger
 
 ROOT = Path(__file__).parents[2]
+LAUNCHERS = ROOT / "accelerate_configs"
 FEW = ["--ladder", "a=8x1x1x16", "b=16x1x2x32", "c=24x1x2x96", "--best_tokens", "4096", "--tokens_per_run", "4096"]
 
 
@@ -116,30 +116,83 @@ def test_tuned_rates_are_those_of_the_trials(sweep, tmp_path):
 
 
 def launch(configuration, folder, tiny_yaml, *more):
+    """Train gpt2-b of the tiny study under a launcher's configuration."""
     accelerate = Path(sys.executable).with_name("accelerate")
-    command = [accelerate, "launch", "--config_file", ROOT / "accelerate_configs" / configuration]
     options = ["--config", tiny_yaml, "--output_dir", folder, "--run", "gpt2-b", "--threads", "1", *more]
-    # the launcher asks a network for its machines otherwise
-    environment = os.environ | {"MASTER_ADDR": "127.0.0.1"}
     return subprocess.run(
-        [*command, ROOT / "recipes" / "train.py", *FEW, *options],
-        capture_output=True, text=True, cwd=ROOT, env=environment, check=False,
+        [accelerate, "launch", "--config_file", configuration, ROOT / "recipes" / "train.py", *FEW, *options],
+        capture_output=True, text=True, cwd=ROOT, check=False,
     )  # fmt: skip
 
 
-def test_two_processes_train_as_one(tiny_yaml, tmp_path):
-    rows = []
-    for configuration in ("cpu.yaml", "cpu_2proc.yaml"):
-        ended = launch(configuration, tmp_path / configuration, tiny_yaml)
-        assert ended.returncode == 0, ended.stderr
-        rows += read_ledger(tmp_path / configuration / "runs.jsonl")[0]
-    assert [row["n_processes"] for row in rows] == [1, 2]
-    assert rows[0]["run_id"] == rows[1]["run_id"]
-    assert rows[1]["val_loss"] == pytest.approx(rows[0]["val_loss"], rel=1e-5)
-    assert rows[0]["updates"] == rows[1]["updates"]
+@pytest.fixture(scope="module")
+def alone(tiny_yaml, tmp_path_factory):
+    """The row of gpt2-b, trained by one process."""
+    folder = tmp_path_factory.mktemp("alone") / "study"
+    ended = launch(LAUNCHERS / "cpu.yaml", folder, tiny_yaml)
+    assert ended.returncode == 0, ended.stderr
+    return read_ledger(folder / "runs.jsonl")[0][0]
+
+
+@pytest.fixture
+def fsdp(tmp_path):
+    """accelerate_configs/fsdp2.yaml, for two processes without a GPU."""
+    config = yaml.safe_load((LAUNCHERS / "fsdp2.yaml").read_text())
+    del config["gpu_ids"]
+    path = tmp_path / "fsdp2_cpu.yaml"
+    path.write_text(yaml.safe_dump(config | {"use_cpu": True, "num_processes": 2}))
+    return path
+
+
+def test_two_processes_train_as_one(alone, tiny_yaml, tmp_path):
+    ended = launch(LAUNCHERS / "cpu_2proc.yaml", tmp_path / "study", tiny_yaml)
+    assert ended.returncode == 0, ended.stderr
+    (row,) = read_ledger(tmp_path / "study" / "runs.jsonl")[0]
+    assert (alone["n_processes"], row["n_processes"]) == (1, 2)
+    assert row["run_id"] == alone["run_id"]
+    assert row["updates"] == alone["updates"]
+    assert row["val_loss"] == pytest.approx(alone["val_loss"], rel=1e-5)
+
+
+def test_weights_cut_over_two_processes_train_as_one(alone, fsdp, tiny_yaml, tmp_path):
+    ended = launch(fsdp, tmp_path / "study", tiny_yaml)
+    assert ended.returncode == 0, ended.stderr
+    (row,) = read_ledger(tmp_path / "study" / "runs.jsonl")[0]
+    assert row["val_loss"] == pytest.approx(alone["val_loss"], rel=1e-5)
+    assert list((tmp_path / "study" / "runs").glob("*/model/model.safetensors"))
+
+
+def test_muon_is_refused_where_matrices_are_cut(fsdp, tiny_yaml, tmp_path):
+    ended = launch(fsdp, tmp_path / "study", tiny_yaml, "--optimizer", "muon")
+    assert ended.returncode != 0
+    assert "train.py: optimizer: got 'muon', which needs whole matrices, but FSDP cuts them; use adamw" in ended.stderr
 
 
 def test_a_batch_that_two_processes_cannot_share_is_one_line(tiny_yaml, tmp_path):
-    ended = launch("cpu_2proc.yaml", tmp_path / "study", tiny_yaml, "--batch_size", "3")
+    ended = launch(LAUNCHERS / "cpu_2proc.yaml", tmp_path / "study", tiny_yaml, "--batch_size", "3")
     assert ended.returncode != 0
     assert "train.py: batch_size: got 3 with gradient_accumulation_steps 1, which 2 processes" in ended.stderr
+
+
+def trained(commands, tiny_yaml, folder, *more):
+    """The row of gpt2-b of the tiny study."""
+    study = ["--config", tiny_yaml, "--output_dir", folder, *FEW, "--run", "gpt2-b", *more]
+    ended = commands.run("train.py", *study)
+    assert ended.code == 0, ended.stderr
+    return read_ledger(folder / "runs.jsonl")[0][0]
+
+
+def test_a_batch_may_be_cut_into_micro_batches(alone, commands, tiny_yaml, tmp_path):
+    for batch_size, accumulation in ((4, 2), (1, 8)):
+        cut = ["--batch_size", batch_size, "--gradient_accumulation_steps", accumulation]
+        row = trained(commands, tiny_yaml, tmp_path / str(batch_size), *cut)
+        assert row["val_loss"] == pytest.approx(alone["val_loss"], rel=1e-5)
+        assert row["batch_tokens"] == alone["batch_tokens"]
+
+
+def test_trackers_stand_beside_the_metrics(commands, tiny_yaml, tmp_path):
+    pytest.importorskip("tensorboard")
+    row = trained(commands, tiny_yaml, tmp_path / "study", "--report_to", "tensorboard")
+    folder = tmp_path / "study" / "runs" / row["run_id"]
+    assert list(folder.glob("tensorboard/**/events.out.tfevents.*"))
+    assert (folder / "metrics.jsonl").exists()

@@ -30,6 +30,7 @@ def test_a_backend_that_raises_has_no_speedup(make_spec, no_bf16_lstm):
 @needs_no_gpu
 def test_auto_takes_what_runs_and_tells_what_it_measured(make_spec, no_bf16_lstm):
     assert precision.choose_precision("auto", [make_spec(family="folk_lstm")]) == ("fp32", 0.0)
+    assert precision.explain_precision("auto", 0.0) == "auto: this machine cannot train it in bf16"
 
 
 @needs_no_gpu
@@ -37,12 +38,16 @@ def test_auto_takes_what_runs_and_tells_what_it_measured(make_spec, no_bf16_lstm
 def test_auto_takes_what_is_clearly_faster(speedup, expected, make_spec, monkeypatch):
     monkeypatch.setattr(precision, "bf16_speedup", lambda spec: speedup)
     assert precision.choose_precision("auto", [make_spec()]) == (expected, speedup)
+    assert precision.explain_precision("auto", speedup) == (
+        f"auto: an update under bf16 runs at {speedup} times the speed of fp32 here, taken from 1.1 on"
+    )
 
 
 @pytest.mark.parametrize("asked", ["fp32", "bf16"])
 def test_what_is_asked_for_is_taken_without_a_probe(asked, make_spec, monkeypatch):
     monkeypatch.delattr(precision, "bf16_speedup")
     assert precision.choose_precision(asked, [make_spec()]) == (asked, None)
+    assert precision.explain_precision(asked, None) == "as asked for"
 
 
 @needs_no_gpu
