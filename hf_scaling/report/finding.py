@@ -24,12 +24,12 @@ class Rung:
 
 
 def rungs(study: Study, family: str) -> list[Rung]:
-    """The sizes of a family, smallest first.
+    """The sizes of a family at the longest horizon, smallest first.
 
     The standard error is the mean of the runs', not smaller: seeds of one size are evaluated on the same text.
     """
     by_size: dict[tuple[int, str], list[Record]] = {}
-    for run in study.finished:
+    for run in study.longest:
         if run["family"] == family:
             by_size.setdefault((run["n_params"], run["size"]), []).append(run)
     return [

@@ -68,7 +68,9 @@ def _run_limits(study: Study) -> list[str]:
 
 
 def _learning_rate_limit(study: Study) -> str | None:
-    """A sentence, unless some size was trained at several rates."""
+    """A sentence, unless rates were tuned or some size was trained at several."""
+    if study.config.get("tune_sizes"):
+        return None
     rates: dict[tuple[str, str], set[float]] = {}
     for run in study.finished:
         if run.get("learning_rate") is not None:

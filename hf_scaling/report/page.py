@@ -70,7 +70,7 @@ def _content(study: Study) -> dict[str, Any]:
         "figures": {Path(stem).name: _figure(study, stem) for stem in _FIGURES},
         "scaling_alt": _scaling_alt(fits),
         "groups": [(name, [run for run in study.runs if run["family"] == name]) for name in study.families],
-        "tokens": sorted({run["n_tokens"] for run in study.finished}),
+        "horizons": sorted({run["n_tokens"] for run in study.finished}),
         "base_run": _base_run(study),
         "leaks": leak_rows(study.leaks) if study.leaks else [],
         "baselines": baseline_rows(study),

@@ -80,6 +80,12 @@ class Study:
         return [run for run in self.runs if run["status"] == "finished"]
 
     @property
+    def longest(self) -> list[Record]:
+        """The finished runs of the longest horizon: those that the power law is fitted to."""
+        horizon = max((run["n_tokens"] for run in self.finished), default=0)
+        return [run for run in self.finished if run["n_tokens"] == horizon]
+
+    @property
     def families(self) -> list[str]:
         """Model families, in the order in which the ledger first names them."""
         return list(dict.fromkeys(run["family"] for run in self.runs))

@@ -213,11 +213,13 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
     config, path, ledger = folder.config, folder.path, folder.path / LEDGER
     shutil.rmtree(path / "trunks", ignore_errors=True)  # every run that could go on from them has ended
 
+    longest = [row for row in rows if row["n_tokens"] == max(row["n_tokens"] for row in rows)]
+
     def points() -> list[Point]:
         # the power form is L(N) at one horizon: that of the longest runs; in the order of the plan, whatever a failed
         # run did to that of the ledger
-        longest = [point for point in read_points(ledger) if point.d == max(row["n_tokens"] for row in rows)]
-        return sorted(longest, key=lambda point: (config.families.index(point.family), point.n["total"]))
+        points = [point for point in read_points(ledger) if point.d == longest[0]["n_tokens"]]
+        return sorted(points, key=lambda point: (config.families.index(point.family), point.n["total"]))
 
     fit_key = folder.stage(
         "fits",
@@ -225,7 +227,7 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
         ["fits.json"],
         lambda: write_json(path / "fits.json", fit_points(points(), config.level)),
     )
-    figures_key = folder.stage("figures", fit_key, ["figures"], lambda: draw_figures(path, rows))
+    figures_key = folder.stage("figures", fit_key, ["figures"], lambda: draw_figures(path, longest))
     spec = best_spec(config, runs, rows, prepared.tokens)
     best_key = folder.stage(
         "best",

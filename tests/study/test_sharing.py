@@ -49,6 +49,7 @@ def test_each_horizon_has_its_runs_and_the_law_is_that_of_the_longest(horizons):
     assert not (horizons / "trunks").exists()
     report = (horizons / "report.html").read_text(encoding="utf-8")
     assert all(row["run_id"] in report for row in rows)
+    assert "Shown are the runs of the longest of 2 horizons" in report
 
 
 def test_side_by_side_the_numbers_are_the_same(horizons, sweep, tmp_path):
