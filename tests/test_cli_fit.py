@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -42,9 +41,7 @@ def ledger(path, families=("gpt2", "folk_lstm"), status="finished", **changes):
 
 
 def test_a_table_of_ten_rows_gives_a_table_a_sentence_and_exit_0(tmp_path):
-    started = time.perf_counter()
     shown = hf_scaling("fit", table(tmp_path / "runs.csv"))
-    seconds = time.perf_counter() - started
     assert shown.returncode == 0
     assert shown.stderr == ""
     head, row, _, sentence = shown.stdout.splitlines()
@@ -54,7 +51,6 @@ def test_a_table_of_ten_rows_gives_a_table_a_sentence_and_exit_0(tmp_path):
     assert "resolved" in row
     assert sentence.startswith("all: alpha is resolved: alpha = 0.2")
     assert "7 degrees of freedom" in sentence
-    assert seconds < 5  # a second on an idle machine; the margin is for a busy one
 
 
 def test_json_on_standard_output_is_the_whole_result(tmp_path):

@@ -70,7 +70,7 @@ def test_standard_error_is_for_progress(quick_study):
 
 
 def test_the_folder_holds_what_the_contract_names_and_nothing_else(folder, rows):
-    assert {path.name for path in folder.iterdir() if not path.name.endswith(".lock")} == {
+    assert {path.name for path in folder.iterdir() if not path.name.endswith((".lock", ".locks"))} == {
         *("study.yaml", "dataset", "tokenizer", "tokens", "runs", "runs.jsonl", "stages.json"),
         *("best.json", "fits.json", "figures", "samples", "report.html"),
     }

@@ -1,0 +1,48 @@
+"""`hf-scaling data` and `report`: what a study's folder holds."""
+
+import argparse
+from pathlib import Path
+
+from hf_scaling.cli.command import Command, count
+from hf_scaling.records import UserError, read_jsonl
+
+
+def _report_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, help="a study folder, such as outputs/laptop")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from hf_scaling.report import write_report
+
+    print(f"report: {write_report(options.study)}")
+
+
+def _data_options(parser: argparse.ArgumentParser) -> None:
+    parts = parser.add_subparsers(dest="part", metavar="WHAT", required=True)
+    rejects = parts.add_parser("rejects", help="list the tunes that a study left out, and why")
+    rejects.add_argument("study", type=Path, help="a study folder, such as outputs/laptop")
+    rejects.add_argument("--reason", metavar="REASON", help="only these, as in --reason 'too long'")
+    rejects.add_argument("--limit", type=count, default=20, metavar="N", help="how many at most (default 20; 0: all)")
+    rejects.add_argument("--json", action="store_true", help="one JSON object a line, whole")
+    parts.add_parser("sources", help="the licence register: each source of tunes, and what may be done with them")
+
+
+def _data(options: argparse.Namespace) -> None:
+    if options.part == "sources":
+        from hf_scaling.data.register import describe_sources
+
+        print(describe_sources())
+        return
+    from hf_scaling.data.register import describe_rejects
+
+    listed = options.study / "dataset" / "rejects.jsonl"
+    if not listed.is_file():
+        raise UserError(f"{options.study}: holds no dataset/rejects.jsonl; expected the folder of a prepared study")
+    rows = read_jsonl(listed)
+    print(describe_rejects(rows, options.reason, options.limit, options.json))
+
+
+COMMANDS = {
+    "data": Command("what a study left out and why, and the licences of the sources", _data_options, _data),
+    "report": Command("write report.html of a study anew, from what its folder holds", _report_options, _report),
+}
