@@ -2,7 +2,8 @@
 
 from hf_scaling.laws.compare import ExponentDifference, compare_exponents
 from hf_scaling.laws.diagnostics import local_exponents
-from hf_scaling.laws.power import N_PARAMETERS, Interval, PowerFit, fit_power, format_interval
+from hf_scaling.laws.interval import Interval, format_interval
+from hf_scaling.laws.power import N_PARAMETERS, PowerFit, fit_power
 from hf_scaling.laws.rates import best_rate, fit_rate_rule
 
 __all__ = [

@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from hf_scaling.laws.power import Interval, PowerFit, format_interval
+from hf_scaling.laws.interval import Interval, format_interval
+from hf_scaling.laws.power import PowerFit
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hf_scaling.laws.power import format_interval
+from hf_scaling.laws.interval import format_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,9 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import fdtri
 
 from hf_scaling.laws.diagnostics import data_warnings
+from hf_scaling.laws.interval import Interval, format_interval
 from hf_scaling.laws.profile import Profile
-
-Interval = tuple[float | None, float | None]  # None: the data do not bound the parameter on that side
 
 N_PARAMETERS = 3
 ALPHA_BOUNDS = (1e-3, 3.0)  # published exponents of loss in size lie between .05 and 1
@@ -160,11 +159,6 @@ class PowerFit:
             lower.append(np.nanmin(low))
             upper.append(np.nanmax(high))
         return np.array(lower), np.array(upper)
-
-
-def format_interval(interval: Interval, digits: int = 3) -> str:
-    """`[0.145, 0.258]`, with `open` for an end that the data do not bound."""
-    return "[" + ", ".join("open" if end is None else f"{end:.{digits}f}" for end in interval) + "]"
 
 
 def fit_power(n: ArrayLike, loss: ArrayLike, stderr: ArrayLike | None = None, level: float = 0.9) -> PowerFit:

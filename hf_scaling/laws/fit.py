@@ -1,0 +1,255 @@
+"""Fitting a form to runs: Huber or least squares on log-loss, profile intervals, bootstrap, influence.
+
+The noise. Its size is estimated from the residuals, and a profile is compared with an F(1, n - p) quantile (Bates &
+Watts 1988, section 6.1), for seeds move losses far more than the evaluation does. For Huber's function the unit of that
+comparison is E[psi²]/E[psi'] (Schrader & Hettmansperger 1980); at delta 1e-3 hardly a run lies within delta, so that
+E[psi'] is read off the density of the residuals around 0 instead of being counted.
+
+Standard errors of the evaluation enter as relative weights 1/stderr² only, as in `laws.power`.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import fdtri
+
+from hf_scaling.laws.confidence import Profiles
+from hf_scaling.laws.forms import Array, Form, Runs, positive, to_params
+from hf_scaling.laws.interval import Interval, format_interval
+from hf_scaling.laws.solve import Problem, Quantities, minimise
+
+HUBER_DELTA = 1e-3
+_POLISHED = 24  # starts that are searched from
+_AT_BOUND = 1e-6
+_ROUNDING = 1e-15  # relative error of a loss held as a float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted form.
+
+    Attributes:
+        theta: of least misfit, shape (parameters,).
+        loss: nats per token, shape (runs,).
+        weights: relative, averaging 1.
+        delta: of Huber's function on log-losses; infinity for least squares.
+        objective: sum of weight·huber(residual of log-loss).
+        level: of the intervals.
+    """
+
+    form: Form
+    theta: Array
+    runs: Runs
+    loss: Array
+    weights: Array
+    delta: float
+    objective: float
+    level: float
+
+    @property
+    def params(self) -> dict[str, float]:
+        """Parameters by name, in the paper's units."""
+        return to_params(self.form.parameters, self.theta)
+
+    @property
+    def n_points(self) -> int:
+        """How many runs."""
+        return len(self.loss)
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        """Runs less parameters."""
+        return self.n_points - len(self.theta)
+
+    def predict(self, runs: Runs) -> Array:
+        """Loss in nats, shape (runs,)."""
+        return np.exp(self.form.evaluate(self.theta[None], runs)[0][0])
+
+    @cached_property
+    def residuals(self) -> Array:
+        """log L observed less log L fitted, shape (runs,)."""
+        return np.log(self.loss) - np.log(self.predict(self.runs))
+
+    @property
+    def r_squared(self) -> float | None:
+        """Share of the variance of log-loss that is explained: a diagnostic only, wrong exponents reach .999 too."""
+        log_loss = np.log(self.loss)
+        total = float(self.weights @ (log_loss - np.average(log_loss, weights=self.weights)) ** 2)
+        return 1 - float(self.weights @ self.residuals**2) / total if total > 0 else None
+
+    @cached_property
+    def noise(self) -> float | None:
+        """Standard deviation of log-loss about the curve; robust where the fit is; None without degrees of freedom."""
+        if self.degrees_of_freedom < 1:
+            return None
+        inflated = np.sqrt(self.n_points / self.degrees_of_freedom)
+        weighted = np.sqrt(self.weights) * self.residuals
+        if self.delta == np.inf:
+            return float(inflated * np.sqrt(np.mean(weighted**2)))
+        return float(inflated * np.median(np.abs(weighted)) / 0.6745)
+
+    @cached_property
+    def _unit(self) -> float:
+        """The misfit that stands for one unit of F."""
+        assert self.noise is not None
+        if self.delta == np.inf:
+            return self.noise**2
+        size = np.abs(np.sqrt(self.weights) * self.residuals)
+        width = max(self.delta, 1.06 * self.noise * self.n_points**-0.2)
+        # a robust fit passes through about as many runs as it has parameters: those say nothing of the density
+        inside = max(np.sum(size <= width) - len(self.theta), 1) / self.degrees_of_freedom * self.delta / width
+        return float(np.mean(np.minimum(size, self.delta) ** 2) * self.n_points / self.degrees_of_freedom / inside)
+
+    def threshold(self, level: float) -> float | None:
+        """How much more misfit than the least belongs to the confidence set; None without degrees of freedom."""
+        if self.degrees_of_freedom < 1:
+            return None
+        floor = self.n_points * _ROUNDING**2  # a perfect fit has a set too
+        return self._unit * float(fdtri(1, self.degrees_of_freedom, level)) / 2 + floor
+
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """Profile interval of each parameter at `level`; None for an end that the data do not bound."""
+
+        def parameters(theta: Array) -> tuple[Array, Array]:
+            return theta, np.broadcast_to(np.eye(theta.shape[1]), (*theta.shape, theta.shape[1]))
+
+        ends = self.profile(parameters, self.level)
+        names = [one.name for one in self.form.parameters]
+        if not ends:
+            return dict.fromkeys(names, (None, None))
+        found = {}
+        for index, (one, (low, high)) in enumerate(zip(self.form.parameters, ends, strict=True)):
+            pair = [self._shown(index, end) for end in (low, high)]
+            found[one.name] = (pair[0], pair[1])
+        return found
+
+    def _shown(self, index: int, end: float | None) -> float | None:
+        """An end of theta in the parameter's own units; None where it lies at the bound of the search."""
+        one = self.form.parameters[index]
+        if end is None or not one.bounds[0] + _AT_BOUND < end < one.bounds[1] - _AT_BOUND:
+            return None
+        theta = self.theta.copy()
+        theta[index] = end
+        return to_params(self.form.parameters, theta)[one.name]
+
+    def profile(self, quantities: Quantities, level: float, noise: bool = False) -> list[Interval]:
+        """Interval of each quantity at `level`; none without degrees of freedom.
+
+        With `noise` a quantity must be a log-loss, and the interval is that of a new run's: the set of log-losses that,
+        added to the runs as one more, the fit would not find surprising. For a linear form that is the textbook's
+        prediction interval.
+        """
+        threshold = self.threshold(level)
+        if threshold is None:
+            return []
+        assert self.noise is not None
+        gradients = quantities(self.theta[None])[1][0]
+        spread = np.linalg.pinv(self._problem.expand(self.theta[None])[3][0], rcond=1e-14, hermitian=True)
+        new_run = self._unit / max(self.noise, _ROUNDING) ** 2 if noise else np.inf
+        guess = np.sqrt(2 * threshold * (np.einsum("kp,pq,kq->k", gradients, spread, gradients) + 1 / new_run))
+        profiles = Profiles(self._problem, self.theta, self.objective, quantities, new_run)
+        return profiles.ends(threshold, np.maximum(guess, _ROUNDING))
+
+    @property
+    def _problem(self) -> Problem:
+        return Problem(self.form, self.runs, np.log(self.loss)[None], self.weights[None], self.delta)
+
+    @property
+    def unresolved(self) -> list[str]:
+        """Exponents whose interval is open, or wider than the estimate."""
+        found = []
+        for one in self.form.parameters:
+            low, high = self.intervals[one.name]
+            if one.exponent and (low is None or high is None or high - low > self.params[one.name]):
+                found.append(one.name)
+        return found
+
+    @property
+    def verdict(self) -> str:
+        """`resolved` where all exponents are, else `not resolved`."""
+        return "not resolved" if self.unresolved else "resolved"
+
+    @property
+    def sentence(self) -> str:
+        """The verdict with its reason, for a reader who sees nothing else."""
+        told = []
+        for one in self.form.parameters:
+            if one.exponent:
+                told.append(f"{one.name} = {self.params[one.name]:.3f} {format_interval(self.intervals[one.name])}")
+        freedom = self.degrees_of_freedom
+        if freedom < 1:
+            return f"not resolved: {self.n_points} runs leave no degree of freedom beside {len(self.theta)} parameters"
+        held = f"{100 * self.level:g} % intervals, F-scaled profile likelihood, {freedom} degrees of freedom"
+        if not self.unresolved:
+            return f"resolved: {', '.join(told)} ({held})"
+        many = len(self.unresolved) > 1
+        reason = f"{' and '.join(self.unresolved)}: interval{'s' * many} open or wider than the estimate{'s' * many}"
+        return f"not resolved ({reason}): {', '.join(told)} ({held})"
+
+    def bootstrap(self, resamples: int, seed: int = 0) -> Array:
+        """Thetas of resampled runs, shape (resamples, parameters), each searched from the estimate."""
+        counts = np.random.default_rng(seed).multinomial(
+            self.n_points, np.full(self.n_points, 1 / self.n_points), size=resamples
+        )
+        return self._refit(counts * self.weights)
+
+    def without_each(self) -> Array:
+        """Thetas with each run left out in turn, shape (runs, parameters)."""
+        return self._refit((1 - np.eye(self.n_points)) * self.weights)
+
+    def _refit(self, weights: Array) -> Array:
+        problem = Problem(self.form, self.runs, np.log(self.loss)[None], weights, self.delta)
+        return minimise(problem, np.repeat(self.theta[None], len(weights), axis=0))[0]
+
+    @property
+    def at_bounds(self) -> list[str]:
+        """Parameters that the search left at a bound."""
+        found = []
+        for one, value in zip(self.form.parameters, self.theta, strict=True):
+            if min(value - one.bounds[0], one.bounds[1] - value) < _AT_BOUND:
+                found.append(one.name)
+        return found
+
+
+def fit(
+    form: Form,
+    runs: Runs,
+    loss: ArrayLike,
+    stderr: ArrayLike | None = None,
+    delta: float = HUBER_DELTA,
+    level: float = 0.9,
+) -> Fit:
+    """Fit a form to runs.
+
+    Args:
+        form: one of `laws.forms.FORMS`.
+        runs: with the form's columns, shape (runs,) each.
+        loss: nats per token, shape (runs,).
+        stderr: of the evaluation, in nats: relative weights. None weighs all alike.
+        delta: of Huber's function on log-losses; infinity for least squares.
+        level: of the intervals, between 0 and 1.
+
+    Raises:
+        ValueError: a value is not a positive number, lengths differ, or there are fewer runs than parameters.
+    """
+    losses = positive("loss", loss)
+    log_n = runs.log(form.columns[0])
+    if len(losses) != len(log_n):
+        raise ValueError(f"loss has {len(losses)} values, the runs {len(log_n)}")
+    if len(losses) < len(form.parameters):
+        raise ValueError(
+            f"the form {form.name} has {len(form.parameters)} parameters and needs as many runs, got {len(losses)}"
+        )
+    errors = np.ones_like(losses) if stderr is None else positive("stderr", stderr) / losses
+    weights = (errors.min() / errors) ** 2
+    weights *= len(weights) / weights.sum()
+    problem = Problem(form, runs, np.log(losses)[None], weights[None], delta)
+    starts = form.starts(runs, losses, weights)
+    value = problem.value(starts)
+    best = np.argsort(np.where(np.isfinite(value), value, np.inf))[:_POLISHED]
+    thetas, values = minimise(problem, starts[best])
+    least = int(np.argmin(values))
+    return Fit(form, thetas[least], runs, losses, weights, delta, float(values[least]), level)

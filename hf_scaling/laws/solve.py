@@ -1,0 +1,144 @@
+"""Many fits at once: a damped Gauss–Newton search over a batch of thetas that share the runs.
+
+What differs from fit to fit may be the start, the weights (a bootstrap resample is a vector of counts, leaving a run
+out is a 0) or the losses. One call then costs little more than one fit.
+
+Huber's function on log-losses with delta 1e-3 (Hoffmann et al. 2022) is almost an absolute value at the noise of real
+runs: a Gauss–Newton step would take its curvature from the few runs within delta, of which there may be none. So the
+damping is the curvature of the reweighted problem (Holland & Welsch 1977), which lies above Huber's everywhere: little
+of it gives Newton's speed near the optimum, much of it the sure descent of reweighting far from it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hf_scaling.laws.forms import Array, Form, Runs, limits
+
+Quantities = Callable[
+    [Array], tuple[Array, Array]
+]  # theta (m, p) to k scalars of each, (m, k), and gradients (m, k, p)
+
+_MOST_ITERATIONS = 400
+_CONVERGED = 1e-12  # relative decrease of a step that was taken almost undamped
+_RIDGE = 1e-13  # relative: a direction that no run speaks of must not make the system singular
+_DAMPING = (1e-8, 1e8)
+
+
+@dataclass(frozen=True)
+class Pull:
+    """Adds strength·(quantity(theta) - target)²/2 to each fit, `which` of the quantities being meant.
+
+    A strong pull holds the quantity at its target while all else is fitted anew: a profile. All have shape (m,).
+    """
+
+    quantities: Quantities
+    which: NDArray[np.intp]
+    target: Array
+    strength: Array
+
+    def of(self, rows: NDArray[np.intp]) -> "Pull":
+        """The pulls on some fits."""
+        return Pull(self.quantities, self.which[rows], self.target[rows], self.strength[rows])
+
+    def quantity(self, theta: Array) -> tuple[Array, Array]:
+        """The quantity of each fit, shape (m,), and its gradient, (m, p)."""
+        values, gradients = self.quantities(theta)
+        each = np.arange(len(theta))
+        return values[each, self.which], gradients[each, self.which]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a batch of m fits minimises: the sum over runs of weight·huber(log L(theta) - log_loss), and the pulls.
+
+    Attributes:
+        log_loss: shape (1 or m, runs).
+        weights: shape (1 or m, runs), 0 or greater.
+        delta: where Huber's function turns from r²/2 to delta·(|r| - delta/2); infinity for least squares.
+    """
+
+    form: Form
+    runs: Runs
+    log_loss: Array
+    weights: Array
+    delta: float = np.inf
+    pull: Pull | None = None
+
+    def of(self, rows: NDArray[np.intp]) -> "Problem":
+        """Some fits of the batch."""
+        log_loss, weights = (part if len(part) == 1 else part[rows] for part in (self.log_loss, self.weights))
+        return Problem(self.form, self.runs, log_loss, weights, self.delta, self.pull and self.pull.of(rows))
+
+    def value(self, theta: Array) -> Array:
+        """What is minimised, shape (m,)."""
+        return self._value(self.form.evaluate(theta, self.runs)[0] - self.log_loss, theta)
+
+    def _value(self, residual: Array, theta: Array) -> Array:
+        inside = np.clip(residual, -self.delta, self.delta)
+        value: Array = (self.weights * inside * (residual - inside / 2)).sum(axis=1)
+        if self.pull:
+            value = value + self.pull.strength * (self.pull.quantity(theta)[0] - self.pull.target) ** 2 / 2
+        return value
+
+    def expand(self, theta: Array) -> tuple[Array, Array, Array, Array]:
+        """Value (m,), gradient (m, p), and the two curvatures (m, p, p): Gauss–Newton's and the reweighted one."""
+        log_loss, slopes = self.form.evaluate(theta, self.runs)
+        residual = log_loss - self.log_loss
+        gradient = np.einsum("mn,mnp->mp", self.weights * np.clip(residual, -self.delta, self.delta), slopes)
+        size = np.maximum(np.abs(residual), np.finfo(float).tiny)
+        reweighted = _curvature(slopes, self.weights * np.minimum(1.0, self.delta / size))
+        newton = reweighted if self.delta == np.inf else _curvature(slopes, self.weights * (size <= self.delta))
+        if self.pull:
+            found, slope = self.pull.quantity(theta)
+            gradient = gradient + (self.pull.strength * (found - self.pull.target))[:, None] * slope
+            outer = self.pull.strength[:, None, None] * slope[:, :, None] * slope[:, None, :]
+            newton, reweighted = newton + outer, reweighted + outer
+        return self._value(residual, theta), gradient, newton, reweighted
+
+
+def _curvature(slopes: Array, weights: Array) -> Array:
+    return np.matmul(np.swapaxes(slopes * weights[..., None], 1, 2), slopes)
+
+
+def minimise(problem: Problem, starts: Array) -> tuple[Array, Array]:
+    """Search from each start; theta, shape (m, p), within the form's bounds, and the values there, shape (m,)."""
+    low, high = limits(problem.form.parameters)
+    theta = np.clip(starts, low, high)
+    value = problem.value(theta)
+    damping = np.full(len(theta), 1e-2)
+    open_rows = np.arange(len(theta))
+    for _ in range(_MOST_ITERATIONS):
+        part = problem.of(open_rows)
+        here = theta[open_rows]
+        _, gradient, newton, reweighted = part.expand(here)
+        held = ((here <= low) & (gradient > 0)) | ((here >= high) & (gradient < 0))
+        step = _step(gradient, newton, reweighted, damping[open_rows], held)
+        there = np.clip(here + step, low, high)
+        reached = part.value(there)
+        gain = value[open_rows] - reached
+        better = gain > 0
+        theta[open_rows[better]], value[open_rows[better]] = there[better], reached[better]
+        small = np.abs(gain) <= _CONVERGED * value[open_rows]
+        done = (small & (better | (damping[open_rows] >= 1))) | (damping[open_rows] >= _DAMPING[1])
+        damping[open_rows] = np.clip(damping[open_rows] * np.where(better, 0.2, 5.0), *_DAMPING)
+        open_rows = open_rows[~done]
+        if not len(open_rows):
+            break
+    return theta, value
+
+
+def _step(gradient: Array, newton: Array, reweighted: Array, damping: Array, held: NDArray[np.bool_]) -> Array:
+    """The damped step of each fit, without the parameters that a bound holds back."""
+    free = ~held
+    matrix = (newton + damping[:, None, None] * reweighted) * (free[:, :, None] & free[:, None, :])
+    diagonal = np.einsum("mpp->mp", matrix)
+    # in units in which the diagonal is 1, for the parameters' own differ by many orders of magnitude
+    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    scaled = matrix * scale[:, :, None] * scale[:, None, :]
+    eye = np.eye(matrix.shape[1])
+    scaled = scaled + eye * (_RIDGE + (diagonal <= 0)[:, None, :])
+    solved = np.linalg.solve(scaled, -(gradient * free * scale)[..., None])[..., 0]
+    return solved * scale * free
