@@ -1,0 +1,17 @@
+"""The figures of a scaling study, each with the table behind it; matplotlib is imported only when one is drawn."""
+
+from hf_scaling.laws.plots.scaling import scaling_figure, scaling_table
+from hf_scaling.laws.plots.style import COLOURS, STYLE, save_figure, write_figure
+from hf_scaling.laws.plots.training import smooth, training_figure, training_table
+
+__all__ = [
+    "COLOURS",
+    "STYLE",
+    "save_figure",
+    "scaling_figure",
+    "scaling_table",
+    "smooth",
+    "training_figure",
+    "training_table",
+    "write_figure",
+]

@@ -1,0 +1,110 @@
+"""Figures of a scaling study: matplotlib, imported only when a figure is drawn.
+
+Colours are those of Okabe & Ito (2008), told apart with any colour vision; families differ in marker and dash too, for
+print. The background is opaque and light, so that a figure reads on light and on dark pages. Text is drawn as outlines,
+so that an SVG looks the same where its font is missing, and no file holds a date: equal data give equal bytes.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+MARKERS = "osD^vPX"
+DASHES = ("-", "--", "-.", ":")
+STYLE: Any = {  # newer matplotlib types its keys one by one, older does not
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same everywhere
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E3E3E3",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "hf_scaling",
+    "svg.fonttype": "path",
+}
+
+
+def save_figure(figure: "Figure", table: Sequence[Mapping[str, Any]], folder: Path, name: str) -> None:
+    """Write `name`.png, `name`.svg and `name`.csv, the rows behind the figure, into `folder` (made if absent)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix in (".png", ".svg"):
+        write_figure(figure, folder / f"{name}{suffix}")
+    with open(folder / f"{name}.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(table[0]) if table else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+
+
+def write_figure(figure: "Figure", path: Path) -> None:
+    """Write a figure as `.png` or `.svg`, by the suffix of `path`; equal figures give equal bytes."""
+    import matplotlib
+
+    timeless = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(path, dpi=200, metadata=timeless[path.suffix])
+
+
+@contextmanager
+def drawing(
+    rows: int, columns: int, width: float, legend_width: float = 0.0
+) -> "Iterator[tuple[Figure, Sequence[Axes]]]":
+    """A figure of `columns` panels, each `width` inches wide, that share the loss axis."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width * columns + legend_width, 3.9 * rows), layout="constrained")
+        panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        yield figure, list(panels.flat)
+
+
+def size_axis(axes: "Axes", sizes: Sequence[float]) -> None:
+    """A logarithmic axis of sizes, with ticks such as 30k and 1M."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.set_xlim(min(sizes) / 1.6, max(sizes) * 1.6)
+    wide = max(sizes) / min(sizes) > 300
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: short(n)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def plain_log_ticks(axes: "Axes") -> None:
+    """Losses as 1, 1.5, 2 ... on the logarithmic axis, rather than as powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def short(n: float) -> str:
+    """30000 as 30k, 1e6 as 1M."""
+    for unit, name in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if n >= 0.999 * unit:
+            return f"{n / unit:g}{name}"
+    return f"{n:g}"
+
+
+def shades(colour: str, count: int) -> list[tuple[float, float, float]]:
+    """`count` shades of a colour, light to dark, all of them with contrast against white."""
+    from matplotlib.colors import to_rgb
+
+    base = np.array(to_rgb(colour))
+    light, dark = 0.5 * base + 0.5, 0.55 * base
+    steps = np.linspace(0, 1, count) if count > 1 else np.array([0.5])
+    return [tuple((1 - step) * light + step * dark) for step in steps]
