@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from hf_scaling.records import UserError, append_row
-from hf_scaling.study.fits import fit_points, read_points
+from hf_scaling.study.fits import fit_points
+from hf_scaling.study.points import read_points
 
 N = np.geomspace(1e6, 1e8, 10)
 LOSS = 8.8 * N**-0.2 + 1 + 0.003 * np.cos(np.arange(10) * 2)
@@ -180,9 +181,9 @@ def test_a_bad_table_is_one_line_and_exit_2(tmp_path, header, rows, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["missing.csv"], "missing.csv: not found; expected a .csv table"),
+        (["missing.csv"], "missing.csv: not found; expected a .csv, .jsonl or .parquet table"),
         (["."], "runs.jsonl: not found"),
-        (["runs.txt"], "runs.txt: expected a .csv table"),
+        (["runs.txt"], "runs.txt: expected a .csv, .jsonl or .parquet table"),
         (["latin.csv"], "not UTF-8 text"),
         (["broken.jsonl"], "broken.jsonl, line 1: not valid JSON"),
         (["failed.jsonl"], "no finished run"),

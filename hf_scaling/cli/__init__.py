@@ -8,10 +8,10 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from hf_scaling.cli import laws, study
+from hf_scaling.cli import compare, forecasts, laws, study
 from hf_scaling.records import exit_code
 
-COMMANDS = dict(sorted((laws.COMMANDS | study.COMMANDS).items()))
+COMMANDS = dict(sorted((compare.COMMANDS | forecasts.COMMANDS | laws.COMMANDS | study.COMMANDS).items()))
 
 
 class _Parser(argparse.ArgumentParser):

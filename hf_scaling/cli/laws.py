@@ -1,30 +1,60 @@
-"""`hf-scaling fit`: scaling laws from a table of runs."""
+"""`hf-scaling fit` and `frontier`: scaling laws from a table of runs, and what they say of a budget."""
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
-from hf_scaling.cli.command import Command, level
+from hf_scaling.cli.command import Command, count, level
 from hf_scaling.records import UserError, atomic_file, write_json
+
+# name, what it is: a line each keeps `--help` instant, for the forms themselves need NumPy
+_FORMS = {
+    "power": "L(N) = a N^-alpha + c (default)",
+    "data": "L(D) = b D^-beta + c",
+    "chinchilla": "L(N, D) = A N^-alpha + B D^-beta + E",
+    "kaplan": "L(N, D) = ((N_c/N)^(alpha_N/alpha_D) + D_c/D)^alpha_D",
+    "data_constrained": "chinchilla in effective N and D, with U unique tokens (Muennighoff et al.)",
+    "sms": "symbolic music scaling law of MuPT, with U",
+}
+_COLUMNS = {
+    "n": "parameters",
+    "d": "training tokens",
+    "c": "training FLOPs",
+    "u": "unique training tokens",
+    "loss": "loss, nats per token",
+    "group": "family; each is fitted by itself",
+}
+
+
+def _table_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", type=Path, help="a .csv, .jsonl or .parquet table (N, D, loss), a study folder, or a Hub data set"
+    )
+    for role, meaning in _COLUMNS.items():
+        parser.add_argument(f"--{role}-column", metavar="NAME", help=f"column of {meaning}")
+    parser.add_argument("--drop-highest-loss", type=count, default=0, metavar="K", help="leave out K runs of a group")
+    parser.add_argument(
+        "--objective",
+        choices=["huber", "squares"],
+        help="on log-loss, delta 1e-3, or least squares (default: squares for power and data, huber for the others)",
+    )
+    parser.add_argument("--level", type=level, default=0.9, help="of the intervals (default 0.9)")
+    parser.add_argument("--json", metavar="OUT", help="write the result as JSON; - prints it instead of the table")
+    parser.add_argument("--figure", type=Path, metavar="OUT", help="draw it; OUT ends in .png or .svg")
 
 
 def _fit_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, help="a .csv table (N, D, loss), a .jsonl ledger or a study folder")
-    parser.add_argument("--form", choices=["power"], default="power", help="power: L(N) = a N^-alpha + c (default)")
-    parser.add_argument("--level", type=level, default=0.9, help="of the intervals (default 0.9)")
-    parser.add_argument("--json", metavar="OUT", help="write the fits as JSON; - prints them instead of the table")
-    parser.add_argument("--figure", type=Path, metavar="OUT", help="draw the fits; OUT ends in .png or .svg")
-    for role, meaning in (
-        ("n", "parameters"),
-        ("d", "training tokens"),
-        ("loss", "loss, nats per token"),
-        ("group", "family; each is fitted by itself"),
-    ):
-        parser.add_argument(f"--{role}-column", metavar="NAME", help=f"column of {meaning}")
+    _table_options(parser)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "forms:\n" + "\n".join(f"  {name:17} {meaning}" for name, meaning in _FORMS.items())
+    parser.add_argument("--form", choices=_FORMS, default="power", help="the law, see below (default power)")
+    parser.add_argument("--bootstrap", type=count, default=0, metavar="K", help="intervals from K resamples as well")
+    parser.add_argument("--seed", type=count, default=0, help="of the bootstrap (default 0)")
 
 
-def _fit(options: argparse.Namespace) -> None:
-    from hf_scaling.study.points import read_points
+def _read(options: argparse.Namespace) -> Any:
+    from hf_scaling.study.points import Columns, read_points
 
     figure, json_out = options.figure, None if options.json in (None, "-") else Path(options.json)
     if figure and figure.suffix not in (".png", ".svg"):
@@ -32,21 +62,89 @@ def _fit(options: argparse.Namespace) -> None:
     for out in (figure, json_out):
         if out and out.exists() and out.samefile(options.file):
             raise UserError(f"{out}: is the input; name another file for the result")
-    points = read_points(options.file, options.n_column, options.d_column, options.loss_column, options.group_column)
-    from hf_scaling.study.fits import fit_points  # numpy and scipy: not before the input is known to be good
-    from hf_scaling.study.summary import describe_fits
+    return read_points(options.file, Columns(**{role: getattr(options, f"{role}_column") for role in _COLUMNS}))
 
-    result = fit_points(points, options.level)
+
+def _write(options: argparse.Namespace, result: dict[str, Any], figure: Any, text: str) -> None:
+    if options.json not in (None, "-"):
+        write_json(Path(options.json), result)
+    if options.figure:
+        from hf_scaling.laws.plots import write_figure
+
+        with atomic_file(options.figure) as temporary:
+            write_figure(figure(), temporary)
+    print(json.dumps(result, indent=2, allow_nan=False) if options.json == "-" else text)
+
+
+def _fit(options: argparse.Namespace) -> None:
+    points = _read(options)
+    objective = options.objective or ("squares" if options.form in ("power", "data") else "huber")
+    if options.form == "power" and objective == "squares" and not options.bootstrap:
+        _fit_power(options, points)
+        return
+    from tqdm import tqdm
+
+    from hf_scaling.study.fit_text import describe_forms
+    from hf_scaling.study.form_fits import FormOptions, fit_forms
+
+    chosen = FormOptions(
+        options.form, objective, options.level, options.drop_highest_loss, options.bootstrap, options.seed
+    )
+    with tqdm(desc="bootstrap", unit=" resamples", leave=False, disable=not options.bootstrap) as bar:
+        result = fit_forms(points, chosen, bar.update)
+
+    def figure() -> Any:
+        from hf_scaling.laws.plots import residual_figure
+
+        return residual_figure(result["fits"])
+
+    _write(options, result, figure, describe_forms(result))
+
+
+def _fit_power(options: argparse.Namespace, points: Any) -> None:
+    from hf_scaling.study.fit_text import describe_fits
+    from hf_scaling.study.fits import fit_points  # numpy and scipy: not before the input is known to be good
+
+    result = fit_points(points, options.level, options.drop_highest_loss)
     if all(fit["params"]["alpha"] is None for fit in result["fits"]):
         raise UserError(f"{options.file}: nothing to fit: {result['fits'][0]['sentence']}")
-    if json_out:
-        write_json(json_out, result)
-    if figure:
-        from hf_scaling.laws.plots import scaling_figure, write_figure
 
-        with atomic_file(figure) as temporary:
-            write_figure(scaling_figure(result["fits"]), temporary)
-    print(json.dumps(result, indent=2, allow_nan=False) if options.json == "-" else describe_fits(result))
+    def figure() -> Any:
+        from hf_scaling.laws.plots import scaling_figure
+
+        return scaling_figure(result["fits"])
+
+    _write(options, result, figure, describe_fits(result))
 
 
-COMMANDS = {"fit": Command("fit a scaling law to a table of runs, with intervals and a verdict", _fit_options, _fit)}
+def _frontier_options(parser: argparse.ArgumentParser) -> None:
+    _table_options(parser)
+    parser.add_argument(
+        "--budgets",
+        type=float,
+        nargs="+",
+        metavar="C",
+        help="FLOPs (default: from the smallest run's to 100 times the largest's)",
+    )
+
+
+def _frontier(options: argparse.Namespace) -> None:
+    points = _read(options)
+    from hf_scaling.study.form_fits import FormOptions
+    from hf_scaling.study.frontiers import describe_frontiers, frontiers
+
+    chosen = FormOptions("chinchilla", options.objective or "huber", options.level, options.drop_highest_loss)
+    result = frontiers(points, chosen, options.budgets)
+
+    def figure() -> Any:
+        from hf_scaling.laws.plots import frontier_figure
+
+        return frontier_figure(result["frontiers"])
+
+    _write(options, result, figure, describe_frontiers(result))
+
+
+COMMANDS = {
+    "fit": Command("fit a scaling law to a table of runs, with intervals and a verdict", _fit_options, _fit),
+    "frontier": Command("compute-optimal N and D for budgets of FLOPs, with intervals", _frontier_options, _frontier),
+}

@@ -42,31 +42,30 @@ class ExponentDifference:
         return f"not resolved: the interval {reason}; {found}"
 
 
-def compare_exponents(first: PowerFit, second: PowerFit, names: tuple[str, str]) -> ExponentDifference:
-    """Combine the two profile intervals into one for the difference.
+def difference_interval(first: float, first_interval: Interval, second: float, second_interval: Interval) -> Interval:
+    """Interval of first - second from an interval of each, of one level.
 
     Method of variance estimates recovery (Zou & Donner, 2008, Statistics in Medicine 27:1693): each distance from an
     estimate to the end of its interval stands for a standard error on that side, and they add in squares. It keeps the
-    asymmetry of the profiles and, unlike a joint fit with pooled residuals, does not assume that both families have the
-    same noise. With two degrees of freedom in each fit it is conservative: in 1,500 simulated pairs of
-    studies a nominal 90 % covered 95.5 % with five sizes and one seed, 91.5 % with eight sizes and three seeds.
+    asymmetry of profiles and, unlike a joint fit with pooled residuals, does not assume that both have the same noise.
+    """
+    (low_1, high_1), (low_2, high_2) = first_interval, second_interval
+    difference = first - second
+    below = None if low_1 is None or high_2 is None else difference - math.hypot(low_1 - first, high_2 - second)
+    above = None if high_1 is None or low_2 is None else difference + math.hypot(high_1 - first, low_2 - second)
+    return below, above
+
+
+def compare_exponents(first: PowerFit, second: PowerFit, names: tuple[str, str]) -> ExponentDifference:
+    """Combine the two profile intervals into one for the difference, see `difference_interval`.
+
+    With two degrees of freedom in each fit it is conservative: in 1,500 simulated pairs of studies a nominal 90 %
+    covered 95.5 % with five sizes and one seed, 91.5 % with eight sizes and three seeds.
 
     Raises:
         ValueError: the fits have different levels.
     """
     if first.level != second.level:
         raise ValueError(f"both fits need one level, got {first.level} and {second.level}")
-    (low_1, high_1), (low_2, high_2) = first.alpha_interval, second.alpha_interval
-    difference = first.alpha - second.alpha
-
-    def distance(end_1: float | None, end_2: float | None) -> float | None:
-        if end_1 is None or end_2 is None:
-            return None
-        return math.hypot(end_1 - first.alpha, end_2 - second.alpha)
-
-    below, above = distance(low_1, high_2), distance(high_1, low_2)
-    interval = (
-        None if below is None else difference - below,
-        None if above is None else difference + above,
-    )
-    return ExponentDifference(names, difference, interval, first.level)
+    interval = difference_interval(first.alpha, first.alpha_interval, second.alpha, second.alpha_interval)
+    return ExponentDifference(names, first.alpha - second.alpha, interval, first.level)

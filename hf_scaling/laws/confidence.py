@@ -50,8 +50,9 @@ class Profiles:
         while len(
             rows
         ):  # outwards, until the threshold is passed, or a bound or sheer distance says that there is no end
-            reached, z, theta[rows] = self._at(which[rows], direction[rows], step[rows], theta[rows], threshold)
+            reached, z, found = self._at(which[rows], direction[rows], step[rows], theta[rows], threshold)
             passed = z > 1
+            theta[rows[~passed]] = found[~passed]  # far outside, a search may end in a valley of its own
             outer[rows[passed]], outer_z[rows[passed]] = reached[passed], z[passed]
             further = ~passed & (reached > inner[rows]) & (reached < _WIDEST * guess[rows])
             inner[rows[~passed]], inner_z[rows[~passed]] = reached[~passed], z[~passed]
@@ -61,16 +62,17 @@ class Profiles:
         for _ in range(_ROUNDS):  # between: sqrt(misfit) is nearly linear in the distance
             share = np.clip((1 - inner_z[rows]) / (outer_z[rows] - inner_z[rows]), 0.02, 0.98)
             step[rows] = inner[rows] + share * (outer[rows] - inner[rows])
-            reached, z, theta[rows] = self._at(which[rows], direction[rows], step[rows], theta[rows], threshold)
+            reached, z, found = self._at(which[rows], direction[rows], step[rows], theta[rows], threshold)
             passed = z > 1
+            theta[rows[~passed]] = found[~passed]  # far outside, a search may end in a valley of its own
             outer[rows[passed]], outer_z[rows[passed]] = reached[passed], z[passed]
             inner[rows[~passed]], inner_z[rows[~passed]] = reached[~passed], z[~passed]
             rows = rows[np.abs(z - 1) > _CLOSE]
         # the nearer side of the bracket
         end = np.where(outer_z - 1 < 1 - inner_z, outer, inner)
         values = self.quantities(self.theta[None])[0][0][which] + direction * end
-        found = [float(value) if closed else None for value, closed in zip(values, np.isfinite(outer), strict=True)]
-        return list(zip(found[:count], found[count:], strict=True))
+        ends = [float(value) if closed else None for value, closed in zip(values, np.isfinite(outer), strict=True)]
+        return list(zip(ends[:count], ends[count:], strict=True))
 
     def _at(
         self, which: NDArray[np.intp], direction: Array, step: Array, theta: Array, threshold: float

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_LISTED = 3  # of one kind of warning
+
 
 def data_warnings(
     n: NDArray[np.float64], loss: NDArray[np.float64], weights: NDArray[np.float64], n_parameters: int
@@ -10,9 +12,11 @@ def data_warnings(
     """Sentences on what makes a fit with `n_parameters` of these runs fragile; all arrays have shape (n,)."""
     found = []
     distinct, means = mean_loss_by_size(n, loss)
-    for left in range(len(distinct) - 1):
-        if means[left + 1] > means[left]:
-            found.append(f"loss rises with size between N = {distinct[left]:,.0f} and {distinct[left + 1]:,.0f}")
+    rising = np.flatnonzero(np.diff(means) > 0)
+    for left in rising[:_LISTED]:
+        found.append(f"loss rises with size between N = {distinct[left]:,.0f} and {distinct[left + 1]:,.0f}")
+    if len(rising) > _LISTED:
+        found[-1] += f", and at {len(rising) - _LISTED} more of {len(distinct)} sizes"
     if 0 < (freedom := len(n) - n_parameters) <= 2:
         found.append(
             f"degrees of freedom: {freedom} ({len(n)} points, {n_parameters} parameters); "

@@ -8,6 +8,7 @@ E[psi'] is read off the density of the residuals around 0 instead of being count
 Standard errors of the evaluation enter as relative weights 1/stderr² only, as in `laws.power`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,7 +22,7 @@ from hf_scaling.laws.interval import Interval, format_interval
 from hf_scaling.laws.solve import Problem, Quantities, minimise
 
 HUBER_DELTA = 1e-3
-_POLISHED = 24  # starts that are searched from
+_POLISHED, _FIRST_STEPS, _FINALISTS = 24, 12, 4  # starts searched from, for how long, and how many of them to the end
 _AT_BOUND = 1e-6
 _ROUNDING = 1e-15  # relative error of a loss held as a float
 
@@ -112,28 +113,28 @@ class Fit:
     @cached_property
     def intervals(self) -> dict[str, Interval]:
         """Profile interval of each parameter at `level`; None for an end that the data do not bound."""
+        return self.intervals_of([one.name for one in self.form.parameters])
 
-        def parameters(theta: Array) -> tuple[Array, Array]:
-            return theta, np.broadcast_to(np.eye(theta.shape[1]), (*theta.shape, theta.shape[1]))
+    def intervals_of(self, names: Sequence[str]) -> dict[str, Interval]:
+        """Those of some parameters, without the cost of the others."""
+        every = [one.name for one in self.form.parameters]
+        rows = np.eye(len(every))[[every.index(name) for name in names]]
 
-        ends = self.profile(parameters, self.level)
-        names = [one.name for one in self.form.parameters]
-        if not ends:
-            return dict.fromkeys(names, (None, None))
-        found = {}
-        for index, (one, (low, high)) in enumerate(zip(self.form.parameters, ends, strict=True)):
-            pair = [self._shown(index, end) for end in (low, high)]
-            found[one.name] = (pair[0], pair[1])
-        return found
+        def some(theta: Array) -> tuple[Array, Array]:
+            return theta @ rows.T, np.broadcast_to(rows, (len(theta), *rows.shape))
 
-    def _shown(self, index: int, end: float | None) -> float | None:
+        ends = self.profile(some, self.level) or [(None, None)] * len(names)
+        return {
+            name: (self._shown(name, low), self._shown(name, high))
+            for name, (low, high) in zip(names, ends, strict=True)
+        }
+
+    def _shown(self, name: str, end: float | None) -> float | None:
         """An end of theta in the parameter's own units; None where it lies at the bound of the search."""
-        one = self.form.parameters[index]
+        (one,) = (one for one in self.form.parameters if one.name == name)
         if end is None or not one.bounds[0] + _AT_BOUND < end < one.bounds[1] - _AT_BOUND:
             return None
-        theta = self.theta.copy()
-        theta[index] = end
-        return to_params(self.form.parameters, theta)[one.name]
+        return to_params([one], np.array([end]))[name]
 
     def profile(self, quantities: Quantities, level: float, noise: bool = False) -> list[Interval]:
         """Interval of each quantity at `level`; none without degrees of freedom.
@@ -147,7 +148,7 @@ class Fit:
             return []
         assert self.noise is not None
         gradients = quantities(self.theta[None])[1][0]
-        spread = np.linalg.pinv(self._problem.expand(self.theta[None])[3][0], rcond=1e-14, hermitian=True)
+        spread = _inverse(self._problem.expand(self.theta[None])[3][0])
         new_run = self._unit / max(self.noise, _ROUNDING) ** 2 if noise else np.inf
         guess = np.sqrt(2 * threshold * (np.einsum("kp,pq,kq->k", gradients, spread, gradients) + 1 / new_run))
         profiles = Profiles(self._problem, self.theta, self.objective, quantities, new_run)
@@ -189,12 +190,10 @@ class Fit:
         reason = f"{' and '.join(self.unresolved)}: interval{'s' * many} open or wider than the estimate{'s' * many}"
         return f"not resolved ({reason}): {', '.join(told)} ({held})"
 
-    def bootstrap(self, resamples: int, seed: int = 0) -> Array:
+    def bootstrap(self, resamples: int, rng: np.random.Generator) -> Array:
         """Thetas of resampled runs, shape (resamples, parameters), each searched from the estimate."""
-        counts = np.random.default_rng(seed).multinomial(
-            self.n_points, np.full(self.n_points, 1 / self.n_points), size=resamples
-        )
-        return self._refit(counts * self.weights)
+        even = np.full(self.n_points, 1 / self.n_points)
+        return self._refit(rng.multinomial(self.n_points, even, size=resamples) * self.weights)
 
     def without_each(self) -> Array:
         """Thetas with each run left out in turn, shape (runs, parameters)."""
@@ -250,6 +249,14 @@ def fit(
     starts = form.starts(runs, losses, weights)
     value = problem.value(starts)
     best = np.argsort(np.where(np.isfinite(value), value, np.inf))[:_POLISHED]
-    thetas, values = minimise(problem, starts[best])
+    thetas, values = minimise(problem, starts[best], _FIRST_STEPS)
+    thetas, values = minimise(problem, thetas[np.argsort(values)[:_FINALISTS]])
     least = int(np.argmin(values))
     return Fit(form, thetas[least], runs, losses, weights, delta, float(values[least]), level)
+
+
+def _inverse(curvature: Array) -> Array:
+    """Pseudo-inverse, in units in which the diagonal is 1: the parameters' own differ by many orders of magnitude."""
+    diagonal = np.diag(curvature)
+    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    return np.linalg.pinv(curvature * np.outer(scale, scale), rcond=1e-13, hermitian=True) * np.outer(scale, scale)

@@ -6,7 +6,8 @@ out is a 0) or the losses. One call then costs little more than one fit.
 Huber's function on log-losses with delta 1e-3 (Hoffmann et al. 2022) is almost an absolute value at the noise of real
 runs: a Gauss–Newton step would take its curvature from the few runs within delta, of which there may be none. So the
 damping is the curvature of the reweighted problem (Holland & Welsch 1977), which lies above Huber's everywhere: little
-of it gives Newton's speed near the optimum, much of it the sure descent of reweighting far from it.
+of it gives Newton's speed near the optimum, much of it the sure descent of reweighting far from it. For least squares
+the two are the same; there the damping is Marquardt's diagonal.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ Quantities = Callable[
     [Array], tuple[Array, Array]
 ]  # theta (m, p) to k scalars of each, (m, k), and gradients (m, k, p)
 
-_MOST_ITERATIONS = 400
+_MOST_STEPS = 400
 _CONVERGED = 1e-12  # relative decrease of a step that was taken almost undamped
 _RIDGE = 1e-13  # relative: a direction that no run speaks of must not make the system singular
 _DAMPING = (1e-8, 1e8)
@@ -103,19 +104,20 @@ def _curvature(slopes: Array, weights: Array) -> Array:
     return np.matmul(np.swapaxes(slopes * weights[..., None], 1, 2), slopes)
 
 
-def minimise(problem: Problem, starts: Array) -> tuple[Array, Array]:
+def minimise(problem: Problem, starts: Array, most_steps: int = _MOST_STEPS) -> tuple[Array, Array]:
     """Search from each start; theta, shape (m, p), within the form's bounds, and the values there, shape (m,)."""
     low, high = limits(problem.form.parameters)
     theta = np.clip(starts, low, high)
     value = problem.value(theta)
     damping = np.full(len(theta), 1e-2)
     open_rows = np.arange(len(theta))
-    for _ in range(_MOST_ITERATIONS):
+    for _ in range(most_steps):
         part = problem.of(open_rows)
         here = theta[open_rows]
         _, gradient, newton, reweighted = part.expand(here)
+        damper = reweighted * np.eye(newton.shape[1]) if problem.delta == np.inf else reweighted
         held = ((here <= low) & (gradient > 0)) | ((here >= high) & (gradient < 0))
-        step = _step(gradient, newton, reweighted, damping[open_rows], held)
+        step = _step(gradient, newton, damping[open_rows, None, None] * damper, held)
         there = np.clip(here + step, low, high)
         reached = part.value(there)
         gain = value[open_rows] - reached
@@ -130,10 +132,10 @@ def minimise(problem: Problem, starts: Array) -> tuple[Array, Array]:
     return theta, value
 
 
-def _step(gradient: Array, newton: Array, reweighted: Array, damping: Array, held: NDArray[np.bool_]) -> Array:
+def _step(gradient: Array, newton: Array, damper: Array, held: NDArray[np.bool_]) -> Array:
     """The damped step of each fit, without the parameters that a bound holds back."""
     free = ~held
-    matrix = (newton + damping[:, None, None] * reweighted) * (free[:, :, None] & free[:, None, :])
+    matrix = (newton + damper) * (free[:, :, None] & free[:, None, :])
     diagonal = np.einsum("mpp->mp", matrix)
     # in units in which the diagonal is 1, for the parameters' own differ by many orders of magnitude
     scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))

@@ -1,5 +1,7 @@
 """The one exception that is meant for a person at a terminal, and how a command line tells it."""
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -14,6 +16,9 @@ def exit_code(program: str, work: Callable[[], int]) -> int:
         return work()
     except UserError as error:
         message = str(error)
+    except BrokenPipeError:  # the reader has seen enough, as in `hf-scaling ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except OSError as error:
         if error.filename is None:
             raise  # not about a file that somebody named

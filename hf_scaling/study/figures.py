@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_scaling.laws.plots import save_figure, scaling_figure, scaling_table, training_figure, training_table
+from hf_scaling.laws.plots.comparison import comparison_figure, comparison_table
 from hf_scaling.models import FAMILIES
 from hf_scaling.records import atomic_dir, read_json, read_jsonl
 
@@ -11,7 +12,9 @@ _CURVES = ("tokens_seen", "flops", "loss")
 
 
 def draw_figures(study: Path, rows: list[dict[str, Any]]) -> None:
-    """Write `figures/`: `scaling` and `training_curves`, each as PNG, SVG and the CSV behind it.
+    """Write `figures/`: `scaling`, `training_curves` and `comparison`, each as PNG, SVG and the CSV behind it.
+
+    With more than two families, comparisons after the first have the families in their names.
 
     Args:
         rows: the finished rows of the ledger.
@@ -27,3 +30,13 @@ def draw_figures(study: Path, rows: list[dict[str, Any]]) -> None:
     with atomic_dir(study / "figures") as folder:
         save_figure(scaling_figure(fits), scaling_table(fits), folder, "scaling")
         save_figure(training_figure(curves), training_table(curves), folder, "training_curves")
+        for number, result in enumerate(map(_labelled, read_json(study / "comparison.json"))):
+            name = "_".join(["comparison", *(result["families"] if number else [])])
+            save_figure(comparison_figure(result), comparison_table(result), folder, name)
+
+
+def _labelled(result: dict[str, Any]) -> dict[str, Any]:
+    """A comparison with the families as people call them."""
+    labels = {name: FAMILIES[name].LABEL for name in result["families"]}
+    costs = {cost: found | {"behind": labels.get(found["behind"])} for cost, found in result["multipliers"].items()}
+    return result | {"families": list(labels.values()), "multipliers": costs}

@@ -7,19 +7,18 @@ import numpy as np
 
 from hf_scaling.laws import N_PARAMETERS, PowerFit, compare_exponents, fit_power, local_exponents
 from hf_scaling.records import UserError
-from hf_scaling.study.points import Point, read_points
-
-__all__ = ["Point", "fit_points", "read_points"]
+from hf_scaling.study.points import Point, dropped_warning, without_highest
 
 _CURVE_POINTS = 61
 
 
-def fit_points(points: Sequence[Point], level: float = 0.9) -> dict[str, Any]:
+def fit_points(points: Sequence[Point], level: float = 0.9, drop: int = 0) -> dict[str, Any]:
     """The content of `fits.json`: one record per family and convention of N, and the comparison of two families.
 
     A family with fewer than 3 distinct sizes has a record without parameters that says why. `comparison` maps each
     convention to the difference of exponents; it is None unless exactly two families could be fitted. Intervals have
-    null for an end that the data do not bound. All numbers are finite.
+    null for an end that the data do not bound. All numbers are finite. Of each family, `drop` runs of highest loss are
+    left out.
 
     Raises:
         UserError: a value is beyond what the fit accepts, or `level` is not between 0 and 1.
@@ -29,11 +28,12 @@ def fit_points(points: Sequence[Point], level: float = 0.9) -> dict[str, Any]:
     for convention in dict.fromkeys(name for point in points for name in point.n):
         fits: dict[str, PowerFit] = {}
         for family in families:
-            members = [point for point in points if point.family == family]
+            members = without_highest([point for point in points if point.family == family], drop)
             fit = _fit(members, convention, level)
             if fit:
                 fits[family] = fit
             records.append(_record(family, convention, members, fit, level))
+            records[-1]["warnings"] += dropped_warning(drop)
         if len(families) == len(fits) == 2:
             first, second = families
             difference = compare_exponents(fits[first], fits[second], (first, second))

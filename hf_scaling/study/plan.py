@@ -27,10 +27,16 @@ from hf_scaling.training.precision import (
     seconds_per_update,
 )
 from hf_scaling.training.processes import check_optimizer, n_processes, share_batch
+from hf_scaling.training.row import describe
 from hf_scaling.training.sharing import choose_side_by_side
 from hf_scaling.training.spec import RunSpec
 
 REFERENCE_N = 100_000  # where `learning_rates` holds
+PLAN = "plan.json"
+_LISTED = (
+    *("run_id", "family", "size", "seed", "n_params", "n_params_non_embedding", "n_tokens", "n_unique_tokens"),
+    *("flops", "flops_causal", "updates", "batch_tokens", "learning_rate", "optimizer", "schedule"),
+)
 _MOST_REPEATS = 100
 
 
@@ -266,3 +272,10 @@ def predict(runs: Sequence[RunSpec]) -> dict[str, float]:
         walked[spec.trunk] = spec.trunk_end
         predicted[spec.run_id] = round(per_update[kind] * updates, 1)
     return predicted
+
+
+def list_runs(made: Plan, study: str, unique_tokens: int) -> list[dict[str, Any]]:
+    """The content of `plan.json`: each run as its row of the ledger will describe it, and its predicted seconds."""
+    rows = [describe(spec, study, unique_tokens) for spec in made.runs]
+    seconds = made.resolved["predicted_seconds"]
+    return [{name: row[name] for name in _LISTED} | {"predicted_seconds": seconds[row["run_id"]]} for row in rows]

@@ -1,19 +1,20 @@
-"""Reading the runs of a study, or of anybody's table, and refusing what cannot be fitted."""
+"""The runs of a study, or of anybody's table, as points of a law; what cannot be fitted is refused by name."""
 
-import csv
 import math
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hf_scaling.records import LEDGER, UserError, read_ledger
+from hf_scaling.records import UserError
+from hf_scaling.study.tables import read_table
 
 # the first name is the one that messages ask for; the ledger's own names are among them, so one rule reads both
 _ALIASES = {
     "n": ("N", "n_params"),
     "d": ("D", "n_tokens"),
+    "c": ("C", "flops"),
+    "u": ("U", "n_unique_tokens"),
     "loss": ("loss", "val_loss"),
     "group": ("family", "group"),
     "stderr": ("stderr", "val_loss_stderr"),
@@ -22,8 +23,28 @@ _NON_EMBEDDING = "n_params_non_embedding"
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Names of columns where they are not the usual ones."""
+
+    n: str | None = None
+    d: str | None = None
+    c: str | None = None
+    u: str | None = None
+    loss: str | None = None
+    group: str | None = None
+    stderr: str | None = field(default=None, init=False)
+
+
+@dataclass(frozen=True)
 class Point:
-    """One finished run. `n` maps a convention (`total`, `non_embedding`; `given` for a bare column) to its N."""
+    """One finished run.
+
+    Attributes:
+        n: N by convention: `total` and `non_embedding`, or `given` for a bare column.
+        d, c, u: training tokens, training FLOPs, unique training tokens; None where the table does not tell.
+        d_assumed: whether d is C/(6N), for want of a column.
+        loss, stderr: nats per token.
+    """
 
     family: str
     size: str
@@ -31,78 +52,41 @@ class Point:
     d: float | None
     loss: float
     stderr: float | None
+    c: float | None = None
+    u: float | None = None
+    d_assumed: bool = False
 
 
-def read_points(
-    path: Path,
-    n_column: str | None = None,
-    d_column: str | None = None,
-    loss_column: str | None = None,
-    group_column: str | None = None,
-) -> list[Point]:
-    """Read runs from a `.csv` table, a `.jsonl` ledger or a study folder that holds `runs.jsonl`.
+def read_points(path: Path, columns: Columns = Columns()) -> list[Point]:
+    """Read runs from whatever `read_table` reads.
 
-    Columns are found by name (`N` or `n_params`, `D` or `n_tokens`, `loss` or `val_loss`, and optionally `family` or
-    `group`, `stderr` or `val_loss_stderr`; case does not matter) unless they are named here. Loss is in nats per
-    token. With `n_params_non_embedding` beside `n_params`, both conventions of N are kept. Of a ledger only finished
-    runs are used.
+    Columns are found by name (`N` or `n_params`, `D` or `n_tokens`, `loss` or `val_loss`, optionally `C` or `flops`,
+    `U` or `n_unique_tokens`, `family` or `group`, `stderr` or `val_loss_stderr`; case does not matter) unless they are
+    named here. Loss is in nats per token. With `n_params_non_embedding` beside `n_params`, both conventions of N are
+    kept. Where there is no D but a C, D is C/(6N).
 
     Raises:
-        UserError: the file cannot be read, a column is missing or ambiguous, or a value is not a positive number.
+        UserError: the table cannot be read, a column is missing or ambiguous, or a value is not a positive number.
     """
-    source = path / LEDGER if path.is_dir() else path
-    if not source.exists():
-        raise UserError(
-            f"{source}: not found; expected a .csv table, a .jsonl ledger or a study folder with runs.jsonl"
-        )
-    readers = {".csv": _csv_rows, ".jsonl": _ledger_rows}
-    if source.suffix.lower() not in readers:
-        raise UserError(f"{source}: expected a .csv table, a .jsonl ledger or a study folder with runs.jsonl")
-    rows = list(readers[source.suffix.lower()](source))
-    if not rows:
-        raise UserError(f"{source}: no finished run in it")
+    rows = read_table(path)
     names = list(rows[0][1])
-    chosen = {"n": n_column, "d": d_column, "loss": loss_column, "group": group_column, "stderr": None}
-    columns = {role: _find_column(source, names, role, name) for role, name in chosen.items()}
-    if columns["n"] is None or columns["loss"] is None:
-        role = "n" if columns["n"] is None else "loss"
-        expected = " or ".join(_ALIASES[role])
-        raise UserError(f"{source}: no column {expected}; found {', '.join(names)}; name yours with --{role}-column")
-    return [_point(where, row, columns) for where, row in rows]
+    found = {role: _find_column(path, names, role, getattr(columns, role)) for role in _ALIASES}
+    for role in ("n", "loss"):
+        if found[role] is None:
+            expected = " or ".join(_ALIASES[role])
+            raise UserError(f"{path}: no column {expected}; found {', '.join(names)}; name yours with --{role}-column")
+    return [_point(where, row, found) for where, row in rows]
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, row) for each line with content; cells stay text."""
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            names = [name.strip() for name in next(reader, [])]
-            if not any(names):
-                raise UserError(f"{path}: the first line must name the columns, such as N,D,loss")
-            if len(set(names)) < len(names):
-                raise UserError(f"{path}: two columns share a name: {', '.join(names)}")
-            for cells in reader:
-                where = f"{path}, line {reader.line_num}"
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) != len(names):
-                    raise UserError(f"{where}: {len(cells)} cells, expected {len(names)} as in the first line")
-                yield where, dict(zip(names, (cell.strip() for cell in cells), strict=True))
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
-        except csv.Error as error:
-            raise UserError(f"{path}, line {reader.line_num}: not valid CSV ({error})") from None
+def without_highest(points: Sequence[Point], drop: int) -> list[Point]:
+    """The points but for the `drop` of highest loss."""
+    highest = sorted(range(len(points)), key=lambda index: -points[index].loss)[:drop]
+    return [point for index, point in enumerate(points) if index not in highest]
 
 
-def _ledger_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, row) for each finished run; every row has the fields of the first and those that files may lack."""
-    ledger, notes = read_ledger(path)
-    for note in notes:
-        print(note, file=sys.stderr)
-    rows = [row for row in ledger if row["status"] == "finished"]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    for row in rows:
-        yield f"{path}, run {row['run_id']}", {name: row.get(name) for name in names}
+def dropped_warning(drop: int) -> list[str]:
+    """What a reader must know of a fit without some of its runs."""
+    return [f"the {drop} runs of highest loss were left out, as asked"] if drop else []
 
 
 def _find_column(path: Path, names: Sequence[str], role: str, chosen: str | None) -> str | None:
@@ -126,22 +110,27 @@ def _point(where: str, row: Mapping[str, Any], columns: Mapping[str, str | None]
     assert n_column is not None
     assert loss_column is not None
     given = _number(where, row, n_column)
-    if n_column == "n_params" and _NON_EMBEDDING in row:
+    if n_column == "n_params" and row.get(_NON_EMBEDDING) is not None:
         n = {"total": given, "non_embedding": _number(where, row, _NON_EMBEDDING)}
     else:
         n = {"given": given}
     family = "all" if columns["group"] is None else str(row[columns["group"]])
     if not family or not family.isprintable():  # a control character would reach the terminal
         raise UserError(f"{where}: {columns['group']}: got {family!r}, expected a name")
+    optional = {role: None if (name := columns[role]) is None else _number(where, row, name) for role in "dcu"}
+    assumed = optional["d"] is None and optional["c"] is not None
+    if assumed:
+        optional["d"] = float(optional["c"] or 0) / (6 * given)
     stderr = None if columns["stderr"] is None else row[columns["stderr"]]
     return Point(
         family=family,
         size=str(row.get("size") or f"{given:.4g}"),
         n=n,
-        d=None if columns["d"] is None else _number(where, row, columns["d"]),
         loss=_number(where, row, loss_column),
         # a run without standard error is legitimate: its family is then fitted unweighted, with a warning
         stderr=None if stderr in (None, "") else _number(where, row, str(columns["stderr"])),
+        d_assumed=assumed,
+        **optional,
     )
 
 

@@ -16,11 +16,22 @@ from hf_scaling.data.splits import SPLITS
 from hf_scaling.records import LEDGER, UserError, atomic_dir, finished_rows, read_json, read_ledger, write_json
 from hf_scaling.report import write_report
 from hf_scaling.study.best import best_spec, train_best
+from hf_scaling.study.compare import compare_pairs
 from hf_scaling.study.config import StudyConfig
 from hf_scaling.study.figures import draw_figures
 from hf_scaling.study.fits import fit_points
 from hf_scaling.study.folder import StudyFolder
-from hf_scaling.study.plan import Plan, Planner, configured_rules, set_threads, settle, this_command
+from hf_scaling.study.forecasts import targets
+from hf_scaling.study.plan import (
+    PLAN,
+    Plan,
+    Planner,
+    configured_rules,
+    list_runs,
+    set_threads,
+    settle,
+    this_command,
+)
 from hf_scaling.study.points import Point, read_points
 from hf_scaling.study.progress import StudyProgress
 from hf_scaling.study.samples import STUDY_PROMPTS, write_samples
@@ -120,6 +131,9 @@ def plan(folder: StudyFolder, prepared: Prepared) -> Plan:
         rules = tuned_rules(_tune(folder, prepared, trials))
     made = settle(config, planner.runs(rules), resolved)
     folder.resolve(made.resolved)
+    listed, path = list_runs(made, config.name, prepared.unique_tokens), folder.path / PLAN
+    if not path.exists() or read_json(path) != listed:
+        write_json(path, listed)
     return made
 
 
@@ -155,15 +169,23 @@ def workplace(folder: StudyFolder, prepared: Prepared, resolved: dict[str, Any],
     )
 
 
-def train(folder: StudyFolder, prepared: Prepared, made: Plan, ledger: Path, wait: bool = True) -> None:
+def train(
+    folder: StudyFolder,
+    prepared: Prepared,
+    made: Plan,
+    ledger: Path,
+    wait: bool = True,
+    forecasts: frozenset[str] = frozenset(),
+) -> None:
     """Train every run that has no finished row yet, with whoever else works on the study.
 
     wait: for the runs that others are training, and take over what they leave unfinished.
+    forecasts: runs whose loss is forecast before they begin.
     """
     finished = {row["run_id"] for row in finished_rows(ledger)}
     predicted = {spec.run_id: (made.resolved["predicted_seconds"][spec.run_id], spec.updates) for spec in made.runs}
     set_threads(made.resolved["threads"])
-    work = workplace(folder, prepared, made.resolved, ledger)
+    work = replace(workplace(folder, prepared, made.resolved, ledger), forecasts=forecasts)
     left = made.runs
     with StudyProgress(predicted, finished & predicted.keys()) as progress:
         while left:
@@ -200,7 +222,7 @@ def train_planned(
     done = ", nothing to do" if finished == planned else ""
     print(f"runs: {len(finished)} of {len(planned)} finished{done}")
     chosen = replace(made, runs=[spec for spec in made.runs if not only or spec.run_id in only])
-    train(folder, prepared, chosen, ledger, wait=not only)
+    train(folder, prepared, chosen, ledger, not only, targets(made.runs))
     rows = finished_rows(ledger)
     if not rows:
         raise UserError(f"no run has finished; the last one failed with: {read_ledger(ledger)[0][-1]['error']}")
@@ -227,7 +249,14 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
         ["fits.json"],
         lambda: write_json(path / "fits.json", fit_points(points(), config.level)),
     )
-    figures_key = folder.stage("figures", fit_key, ["figures"], lambda: draw_figures(path, longest))
+    able = [name for name in config.families if any(row["family"] == name for row in longest)]
+    comparison_key = folder.stage(
+        "comparison",
+        [fit_key, config.seed],
+        ["comparison.json"],
+        lambda: write_json(path / "comparison.json", compare_pairs(path, able, config.level, config.seed)),
+    )
+    figures_key = folder.stage("figures", comparison_key, ["figures"], lambda: draw_figures(path, longest))
     spec = best_spec(config, runs, rows, prepared.tokens)
     best_key = folder.stage(
         "best",

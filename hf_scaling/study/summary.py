@@ -4,48 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hf_scaling.laws import format_interval
 from hf_scaling.records import LEDGER, read_json, read_ledger
+from hf_scaling.study.fit_text import align, describe_fits
 from hf_scaling.study.plan import Plan
 from hf_scaling.training.memory import training_bytes
 from hf_scaling.training.row import describe
-
-
-def describe_fits(result: dict[str, Any]) -> str:
-    """The fits as text: a table, then a sentence on each, then what to be wary of."""
-    lines = _fit_table(result["fits"], result["level"])
-    lines.append("")
-    lines += [f"{_name(fit)}: {fit['sentence']}" for fit in result["fits"]]
-    for convention, found in (result["comparison"] or {}).items():
-        lines.append(f"comparison, N {convention}: {found['sentence']}")
-    lines += [f"warning: {_name(fit)}: {warning}" for fit in result["fits"] for warning in fit["warnings"]]
-    return "\n".join(lines)
-
-
-def _name(fit: dict[str, Any]) -> str:
-    return fit["family"] if fit["n_convention"] == "given" else f"{fit['family']}, N {fit['n_convention']}"
-
-
-def _fit_table(fits: list[dict[str, Any]], level: float) -> list[str]:
-    def cell(fit: dict[str, Any], name: str) -> str:
-        value = fit["params"][name]
-        return "-" if value is None else f"{value:.3f} {format_interval(tuple(fit['intervals'][name]))}"
-
-    interval = f"[{100 * level:g} % interval]"
-    rows = [["family", "N", "n", f"alpha {interval}", f"c {interval}", "verdict", "R2"]]
-    for fit in fits:
-        r_squared = "-" if fit["r_squared"] is None else f"{fit['r_squared']:.4f}"
-        rows.append(
-            [fit["family"], fit["n_convention"], str(fit["n_points"]), cell(fit, "alpha"), cell(fit, "c")]
-            + [fit["verdict"], r_squared]
-        )
-    return _align(rows)
-
-
-def _align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines of columns."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def describe_plan(plan: Plan, study: str) -> str:
@@ -61,7 +24,7 @@ def describe_plan(plan: Plan, study: str) -> str:
     total = sum(plan.resolved["predicted_seconds"][spec.run_id] for spec in plan.runs)
     hours = f"{total / 3600:.1f} hours" if total > 5400 else f"{total / 60:.0f} minutes"
     together = f", less with {several} runs side by side" if several > 1 else ""
-    return "\n".join([*_align(table), f"{len(plan.runs)} runs, predicted to train for {hours}{together}"])
+    return "\n".join([*align(table), f"{len(plan.runs)} runs, predicted to train for {hours}{together}"])
 
 
 def describe_runs(rows: Sequence[dict[str, Any]]) -> str:
@@ -78,7 +41,7 @@ def describe_runs(rows: Sequence[dict[str, Any]]) -> str:
                 + [f"{row['val_loss']:.4f} ± {row['val_loss_stderr']:.4f}", f"{row['val_bpc']:.3f}"]
                 + [f"{row['wall_seconds']:.0f}", f"{row['tokens_per_second']:,.0f}"]
             )
-    return "\n".join(_align(table))
+    return "\n".join(align(table))
 
 
 def summarize(study: Path) -> int:

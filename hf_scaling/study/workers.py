@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from hf_scaling.records import append_row, finished_rows
+from hf_scaling.study.forecasts import seal
 from hf_scaling.study.progress import StudyProgress
 from hf_scaling.tokenization import load_tokenizer
 from hf_scaling.training.checkpoints import discard_checkpoints
@@ -41,6 +42,7 @@ class Workplace:
         unique_tokens: of the training split, without its copies.
         trunks: where runs of several horizons leave what they share; None with a single horizon.
         threads: CPU threads of a run.
+        forecasts: runs whose loss is forecast before they begin.
     """
 
     folder: Path
@@ -51,6 +53,7 @@ class Workplace:
     trunks: Path | None
     report_to: tuple[str, ...]
     threads: int
+    forecasts: frozenset[str] = frozenset()
 
 
 @contextlib.contextmanager
@@ -80,6 +83,8 @@ def train_one(work: Workplace, spec: RunSpec, report: Report) -> bool:
             discard_checkpoints(folder)  # an interruption may have come between the row and this
             return True
         row = describe(spec, work.study, work.unique_tokens)
+        if spec.run_id in work.forecasts and not folder.exists():
+            seal(work.folder, row)
         started_at = now()
         try:
             row = train_run(

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from hf_scaling.records import append_row, write_json, write_jsonl, write_text
-from hf_scaling.study.fits import fit_points, read_points
+from hf_scaling.study.fits import fit_points
+from hf_scaling.study.points import read_points
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20"><path d="M0 10h40" stroke="#000"/></svg>'
 SIZES = {"30k": 31_000, "100k": 102_000, "300k": 297_000, "1M": 1_038_000, "3M": 3_120_000}

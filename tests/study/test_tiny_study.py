@@ -63,7 +63,7 @@ def test_a_second_start_changes_no_file_and_says_so(tiny_study, sweep):
     assert again.problems == []
     assert contents(tiny_study.folder) == before
     said = again.stdout.splitlines()
-    for stage in ("dataset", "tokenizer", "tokens", "fits", "figures", "best", "samples", "report"):
+    for stage in ("dataset", "tokenizer", "tokens", "fits", "comparison", "figures", "best", "samples", "report"):
         assert f"{stage}: complete, nothing to do" in said
     assert "runs: 6 of 6 finished, nothing to do" in said
     assert said[-1] == f"report: {tiny_study.folder / 'report.html'}"

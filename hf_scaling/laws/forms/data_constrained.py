@@ -9,6 +9,7 @@ from hf_scaling.laws.forms.parameters import Array, Parameter, coefficient, expo
 from hf_scaling.laws.forms.power_sum import CHINCHILLA
 from hf_scaling.laws.forms.runs import Runs
 
+_MOST_LOG_REPEATS = 50.0  # what is repeated more often than e^50 times has long been worth nothing; keeps floats finite
 _RATE_BOUNDS = (-10.0, 15.0)  # of log R*: beyond, repeating is worth nothing, or as much as new data
 
 
@@ -40,7 +41,7 @@ class DataConstrained:
         enough = log_n_given > log_best
         log_un = np.where(enough, log_best, log_n_given)
         repeats_d = np.expm1(np.maximum(log_d_given - log_u, 0.0))
-        repeats_n = np.expm1(log_n_given - log_un)
+        repeats_n = np.expm1(np.minimum(log_n_given - log_un, _MOST_LOG_REPEATS))
         log_d, slope_d = _saturated(np.minimum(log_u, log_d_given), repeats_d, log_r_d)
         log_n, slope_n = _saturated(log_un, repeats_n, log_r_n)
         parts = np.stack([a - alpha * log_n, b - beta * log_d, e + 0 * log_n], axis=2)

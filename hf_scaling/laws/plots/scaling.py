@@ -17,23 +17,29 @@ _AXIS_OF = {
 }
 
 
-def scaling_figure(fits: Sequence[Mapping[str, Any]]) -> "Figure":
+def scaling_figure(
+    fits: Sequence[Mapping[str, Any]], mark: tuple[Mapping[str, float], float] | None = None
+) -> "Figure":
     """Loss against N, one panel per convention of N, all families in each.
 
     `fits` are the records of `fits.json`: points with their evaluation errors, the curve with its band, and c as a
-    thin line where it falls within view.
+    thin line where it falls within view. `mark` is one model to be ringed: its N by convention, and its loss.
     """
     conventions = list(dict.fromkeys(fit["n_convention"] for fit in fits))
     sizes = [point["n"] for fit in fits for point in fit["points"]]
+    sizes += mark[0].values() if mark else ()
     level = f"{100 * fits[0]['level']:g} %"
     with drawing(1, len(conventions), width=4.6) as (figure, panels):
         for axes, convention in zip(panels, conventions, strict=True):
             shown = [fit for fit in fits if fit["n_convention"] == convention]
             size_axis(axes, sizes)  # one scale for all panels: what the convention shifts is then seen
             axes.set_xlabel(_AXIS_OF[convention])
-            axes.set_ylim(*_loss_view(shown))
+            axes.set_ylim(*_loss_view(shown, [mark[1]] if mark else []))
             for index, fit in enumerate(shown):
                 _draw_fit(axes, fit, index)
+            if mark:
+                n, loss = mark[0][convention], mark[1]
+                axes.scatter(n, loss, s=110, facecolors="none", edgecolors="black", zorder=4, label="this model")
             heading = {"title": f"exponent, {level} interval", "title_fontsize": 8, "alignment": "left"}
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=8, **heading)  # above: never over the data
         panels[0].set_ylabel("validation loss (nats per token)")
@@ -76,10 +82,11 @@ def _fit_label(fit: Mapping[str, Any]) -> str:
     return label if fit["verdict"] == "resolved" else f"{label}, not resolved"
 
 
-def _loss_view(fits: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    """Limits around points and curves; a band may leave them, for an unresolved one would flatten everything else."""
+def _loss_view(fits: Sequence[Mapping[str, Any]], others: Sequence[float]) -> tuple[float, float]:
+    """Limits around points, curves and `others`; an unresolved band may leave them, or it would flatten the rest."""
     losses = [point["loss"] for fit in fits for point in fit["points"]]
     losses += [loss for fit in fits if fit["curve"] for loss in fit["curve"]["loss"]]
+    losses += others
     margin = 0.06 * (max(losses) - min(losses)) or 0.05
     return max(min(losses) - 2 * margin, 0.0), max(losses) + 3 * margin
 

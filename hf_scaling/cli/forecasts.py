@@ -1,0 +1,68 @@
+"""`hf-scaling forecast`, `score` and `plan`: what runs will say, what they said, and which to make."""
+
+import argparse
+import json
+from pathlib import Path
+
+from hf_scaling.cli.command import Command
+from hf_scaling.records import UserError
+
+
+def _forecast_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, help="a study folder, such as outputs/laptop")
+    parser.add_argument("--run", required=True, metavar="RUN_ID", help="a run of its plan that has not begun")
+
+
+def _forecast(options: argparse.Namespace) -> None:
+    from hf_scaling.study.forecasts import describe_forecast, planned_run, seal
+
+    print(describe_forecast(seal(options.study, planned_run(options.study, options.run))))
+
+
+def _score_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, help="a study folder, such as outputs/laptop")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _score(options: argparse.Namespace) -> None:
+    from hf_scaling.study.forecasts import describe_scores, score
+
+    scored = score(options.study)
+    print(json.dumps(scored, indent=2) if options.json else describe_scores(scored))
+
+
+def _budget(text: str) -> tuple[float, str]:
+    """(seconds or FLOPs, which): `90m`, `2h`, `1.5d`, or a bare number of FLOPs."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    try:
+        if text[-1:] in units:
+            value, kind = float(text[:-1]) * units[text[-1]], "seconds"
+        else:
+            value, kind = float(text), "flops"
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a time such as 90m or 2h, or FLOPs such as 1e15")
+    return value, kind
+
+
+def _plan_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="STUDY.yaml", help="a study's configuration, or its study.yaml")
+    parser.add_argument("--budget", type=_budget, required=True, help="of training: 90m, 2h, or FLOPs such as 1e15")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from hf_scaling.study.design import describe_designs, plan_study
+
+    if not options.config.is_file():
+        raise UserError(f"{options.config}: not found; expected a study's YAML, such as recipes/studies/laptop.yaml")
+    result = plan_study(options.config, *options.budget)
+    print(json.dumps(result, indent=2) if options.json else describe_designs(result))
+
+
+COMMANDS = {
+    "forecast": Command("seal a prediction of a run's loss before it begins", _forecast_options, _forecast),
+    "score": Command("compare sealed forecasts with what the runs gave", _score_options, _score),
+    "plan": Command("which runs to make, so that the exponent's interval is narrowest", _plan_options, _plan),
+}

@@ -1,0 +1,80 @@
+"""Figures of L(N, D): residuals, and the compute-optimal frontier with IsoFLOP profiles."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hf_scaling.laws.plots.style import COLOURS, DASHES, MARKERS, drawing, shades, short, size_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def residual_figure(fits: Sequence[Mapping[str, Any]]) -> "Figure":
+    """How far each run lies off its fit, against N: a shape in it is what the form does not know.
+
+    `fits` are records of `study.form_fits.fit_forms`; one panel for each.
+    """
+    with drawing(1, len(fits), width=4.4) as (figure, panels):
+        for axes, fit in zip(panels, fits, strict=True):
+            points = sorted(fit["points"], key=lambda point: point["d"] or 0.0)
+            horizons = sorted({point["d"] for point in points if point["d"]})
+            if len(horizons) <= 6:
+                for colour, horizon in zip(shades(COLOURS[0], len(horizons)), horizons, strict=True):
+                    _residuals(axes, [p for p in points if p["d"] == horizon], colour, f"D = {short(horizon)}")
+                axes.legend(fontsize=8)
+            else:
+                _residuals(axes, points, COLOURS[0], None)
+            axes.axhline(0, color="#555555", linewidth=0.9)
+            size_axis(axes, [point["n"] for point in points])
+            axes.set(xlabel="parameters N", title=f"{fit['family']}: {fit['form']}, {fit['n_points']} runs")
+        panels[0].set_ylabel("observed over fitted loss, less 1 (%)")
+    return figure
+
+
+def _residuals(axes: "Axes", points: Sequence[Mapping[str, Any]], colour: Any, label: str | None) -> None:
+    off = [100 * (point["loss"] / point["fitted"] - 1) for point in points]
+    axes.scatter([point["n"] for point in points], off, s=16, color=colour, label=label, zorder=3)
+
+
+def frontier_figure(frontiers: Sequence[Mapping[str, Any]]) -> "Figure":
+    """N* against C with its band, one line for each record of `study.frontiers`; dots: vertices of IsoFLOP profiles."""
+    with drawing(1, 1, width=6.2) as (figure, panels):
+        axes = panels[0]
+        for index, one in enumerate(frontiers):
+            colour, optima = COLOURS[index % len(COLOURS)], one["optima"]
+            budgets = np.array([optimum["budget"] for optimum in optima])
+            label = f"{one['family']}, N {one['n_convention']}, C {one['flops_convention']}: C^{one['exponent']:.2f}"
+            dash = DASHES[index % len(DASHES)]
+            axes.plot(budgets, [optimum["n"] for optimum in optima], color=colour, linestyle=dash, label=label)
+            ends = [optimum["n_interval"] for optimum in optima]
+            if all(None not in pair for pair in ends):
+                low, high = zip(*ends, strict=True)
+                axes.fill_between(budgets, low, high, color=colour, alpha=0.12, linewidth=0)
+            known = [profile for profile in one["iso_flop"] if profile["best_n"] is not None]
+            at = [[profile[name] for profile in known] for name in ("budget", "best_n")]
+            axes.scatter(at[0], at[1], s=22, marker=MARKERS[index % len(MARKERS)], color=colour)
+        axes.set(xscale="log", yscale="log", xlabel="training FLOPs C", ylabel="compute-optimal parameters N*")
+        axes.legend(fontsize=7.5, loc="upper left")
+    return figure
+
+
+def iso_flop_figure(frontiers: Sequence[Mapping[str, Any]]) -> "Figure":
+    """Loss against N at each budget, with the parabola's vertex; one panel for each record that has profiles."""
+    shown = [one for one in frontiers if one["iso_flop"]]
+    with drawing(1, max(len(shown), 1), width=4.4) as (figure, panels):
+        for axes, one in zip(panels, shown, strict=False):
+            profiles = one["iso_flop"]
+            for colour, profile in zip(shades(COLOURS[0], len(profiles)), profiles, strict=True):
+                order = np.argsort(profile["n"])
+                n, loss = np.array(profile["n"])[order], np.array(profile["loss"])[order]
+                axes.plot(n, loss, marker="o", markersize=3, color=colour, label=f"C = {profile['budget']:.2g}")
+                if profile["best_n"] is not None:
+                    axes.scatter([profile["best_n"]], [profile["best_loss"]], marker="*", s=60, color=colour, zorder=3)
+            size_axis(axes, [n for profile in profiles for n in profile["n"]])
+            axes.set(xlabel="parameters N", title=f"{one['family']}, N {one['n_convention']}")
+            axes.legend(fontsize=7.5)
+        panels[0].set_ylabel("validation loss (nats per token)")
+    return figure

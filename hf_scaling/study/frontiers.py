@@ -1,0 +1,97 @@
+"""Compute-optimal N and D of each family, by either way of counting parameters and FLOPs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from hf_scaling.laws.forms import Array
+from hf_scaling.laws.frontier import FLOPS_PER_PARAMETER_AND_TOKEN, IsoFlop, frontier, iso_flop, iso_flop_exponent
+from hf_scaling.laws.interval import format_interval
+from hf_scaling.records import UserError
+from hf_scaling.study.fit_text import align
+from hf_scaling.study.form_fits import FormOptions, fit_members
+from hf_scaling.study.points import Point, without_highest
+
+_BEYOND = 100.0  # times the largest run's budget: how far the default budgets reach
+
+
+def frontiers(points: Sequence[Point], options: FormOptions, budgets: Sequence[float] | None = None) -> dict[str, Any]:
+    """One record per family, convention of N and convention of FLOPs: C = 6·N·D, or as the runs counted them.
+
+    Args:
+        points: runs at several N and D.
+        options: of the form chinchilla.
+        budgets: FLOPs; from the smallest run's to a hundred times the largest's if None.
+
+    Raises:
+        UserError: a family cannot be fitted, a column is missing, or a budget is not a positive number.
+    """
+    found = []
+    for convention in dict.fromkeys(name for point in points for name in point.n):
+        for family in dict.fromkeys(point.family for point in points):
+            members = [point for point in points if point.family == family]
+            fitted = fit_members(members, convention, options)
+            members = without_highest(members, options.drop)
+            n, d, loss = _columns(members, convention)
+            for name, factor in _factors(members, n * d).items():
+                c = factor * n * d
+                wanted = np.geomspace(c.min(), _BEYOND * c.max(), 7).tolist() if budgets is None else budgets
+                try:
+                    made = frontier(fitted, wanted, factor)
+                except ValueError as error:
+                    raise UserError(f"--{error}") from None
+                profiles = iso_flop(c.tolist(), n.tolist(), loss.tolist())
+                found.append(
+                    {"family": family, "n_convention": convention, "flops_convention": name, "level": options.level}
+                    | asdict(made)
+                    | {"iso_flop": [_as_json(profile) for profile in profiles]}
+                    | {"iso_flop_exponent": iso_flop_exponent(profiles), "fit": fitted.sentence}
+                )
+    return {"level": options.level, "frontiers": found}
+
+
+def _columns(members: Sequence[Point], convention: str) -> list[Array]:
+    columns = ([point.n[convention] for point in members], [p.d for p in members], [p.loss for p in members])
+    return [np.array(column, dtype=float) for column in columns]
+
+
+def _factors(members: Sequence[Point], nd: Any) -> dict[str, float]:
+    """FLOPs a parameter and token, by convention; `as counted` is the median of the runs'."""
+    factors = {"6ND": FLOPS_PER_PARAMETER_AND_TOKEN}
+    counted = [point.c for point in members if point.c is not None and not point.d_assumed]
+    if len(counted) == len(members):
+        factors["as counted"] = float(np.median(np.array(counted) / nd))
+    return factors
+
+
+def _as_json(profile: IsoFlop) -> dict[str, Any]:
+    return asdict(profile) | {"n": profile.n.tolist(), "loss": profile.loss.tolist()}
+
+
+def describe_frontiers(result: dict[str, Any]) -> str:
+    """The frontiers as text."""
+    lines = []
+    for one in result["frontiers"]:
+        title = f"{one['family']}, N {one['n_convention']}, C {one['flops_convention']}"
+        factor, exponent = f"{one['flops_factor']:.3g}", f"{one['exponent']:.3f}"
+        ends = format_interval(tuple(one["exponent_interval"]))
+        lines.append(f"{title} = {factor} N D: N* grows as C^{exponent} {ends}, D* as C^{1 - one['exponent']:.3f}")
+        rows = [
+            ["  C (FLOPs)", "N*", f"{100 * result['level']:g} % interval", "D*", "D*/N*", "loss", "beyond the runs"]
+        ]
+        for optimum in one["optima"]:
+            low, high = ("open" if end is None else f"{end:.3g}" for end in optimum["n_interval"])
+            beyond = f"{optimum['extrapolated']:.3g} times" if optimum["extrapolated"] > 1 else "-"
+            rows.append(
+                [f"  {optimum['budget']:.3g}", f"{optimum['n']:.3g}", f"[{low}, {high}]", f"{optimum['d']:.3g}"]
+                + [f"{optimum['d'] / optimum['n']:.1f}", f"{optimum['loss']:.3f}", beyond]
+            )
+        lines += align(rows)
+        slope = one["iso_flop_exponent"]
+        told = (
+            f"N* grows as C^{slope:.3f}" if slope else "none has a minimum at two budgets, so there is no cross-check"
+        )
+        lines += [f"  IsoFLOP profiles: {len(one['iso_flop'])}; {told}", f"  the fit: {one['fit']}"]
+    return "\n".join(lines)
