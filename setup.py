@@ -12,7 +12,14 @@ VERSION = next(
 )
 
 EXTRAS = {
-    "test": ["pytest>=8,<10", "hypothesis>=6.100,<7", "symusic>=0.5.7,<0.7", "tensorboard>=2.16,<3"],
+    "test": [
+        "pytest>=8,<10",
+        "hypothesis>=6.100,<7",
+        "markdown-it-py>=3,<5",
+        "abcnotes>=0.1,<0.2",
+        "symusic>=0.5.7,<0.7",
+        "tensorboard>=2.16,<3",
+    ],
     "trackers": ["trackio>=0.5", "tensorboard>=2.16,<3"],
     "quality": ["ruff>=0.15,<0.18", "mypy>=1.18,<3", "types-PyYAML", "types-tqdm"],
     "midi": ["symusic>=0.5.7,<0.7"],
@@ -30,7 +37,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["hf_scaling", "hf_scaling.*"]),
-    package_data={"hf_scaling.report": ["*.html", "*.css"]},
+    package_data={"hf_scaling.report": ["*.html", "*.css"], "hf_scaling.hub": ["cards/*"]},
     install_requires=[
         "torch>=2.9,<2.14",
         "transformers>=5.17,<5.24",
@@ -44,12 +51,15 @@ setup(
         "pyppmd>=1.2,<2",
         "rensa>=0.5,<0.6",
         "numpy>=2.0,<3",
+        "pyarrow>=17",
+        "safetensors>=0.5,<1",
         "scipy>=1.14,<2",
         "matplotlib>=3.9,<4",
         "music21>=9.7,<11",
         "verovio>=5,<7",
         "pyyaml>=6,<7",
         "jinja2>=3.1,<4",
+        "markupsafe>=2.1,<4",
         "tqdm>=4.66,<5",
     ],
     extras_require=EXTRAS,

@@ -13,7 +13,7 @@ from pathlib import Path
 from hf_scaling.records import exit_code
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import add_study_options, make_parser, parse_study
-from hf_scaling.study.stages import prepare, survey
+from hf_scaling.study.data_stages import prepare, survey
 
 STUDIES = Path(__file__).parent / "studies"
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from hf_scaling.records import exit_code
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import add_study_options, make_parser, parse_study
-from hf_scaling.study.stages import plan, prepare, run_study
+from hf_scaling.study.data_stages import prepare
+from hf_scaling.study.stages import plan, run_study
 from hf_scaling.study.summary import describe_plan, summarize
 from hf_scaling.training.run import in_main_process
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from hf_scaling.records import LEDGER, exit_code, read_ledger
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import add_study_options, make_parser, parse_study
-from hf_scaling.study.stages import choose, plan, prepare, train_planned
+from hf_scaling.study.data_stages import prepare
+from hf_scaling.study.stages import choose, plan, train_planned
 from hf_scaling.training.run import in_main_process
 
 STUDIES = Path(__file__).parent / "studies"

@@ -1,13 +1,15 @@
 """A Hugging Face Hub on loopback: repositories in memory, with as much of the Hub's HTTP interface as clients need.
 
-Point a process at it with `HubServer.environment`; what it holds is in `HubServer.repositories`. Uploads of parquet
-files go the way of large files (LFS), all others are part of the commit, Xet is not offered.
+Point a process at it with `HubServer.environment`; what it holds is in `HubServer.repositories` and `collections`.
+Uploads of parquet and safetensors files go the way of large files (LFS), all others are part of the commit, Xet is not
+offered. `HubServer.fail` has it refuse requests, or hang up in their middle.
 """
 
 import base64
 import hashlib
 import json
 import re
+import socket
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,12 +19,14 @@ from urllib.parse import unquote, urlsplit
 
 _KINDS = ("models", "datasets", "spaces")
 _TIME = "2025-01-01T00:00:00.000Z"
+_LARGE = (".parquet", ".safetensors")
 
 
 @dataclass
 class Repository:
     """Versions of a repository by commit, each path -> content; branches and tags name commits."""
 
+    private: bool = False
     versions: dict[str, dict[str, bytes]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
@@ -47,6 +51,17 @@ class Repository:
         return revision if revision in self.versions else self.names.get(revision)
 
 
+@dataclass
+class Fault:
+    """An answer to `times` requests whose METHOD PATH matches `pattern`; status 0 is a connection that is cut."""
+
+    pattern: str
+    status: int
+    message: str
+    headers: dict[str, str]
+    times: int
+
+
 class HubServer(ThreadingHTTPServer):
     """The server. `repositories`: KIND/USER/NAME, KIND in the plural; `requests`: (method, path) as they came."""
 
@@ -58,6 +73,13 @@ class HubServer(ThreadingHTTPServer):
         self.repositories: dict[str, Repository] = {}
         self.large_files: dict[str, bytes] = {}
         self.requests: list[tuple[str, str]] = []
+        self.collections: dict[str, dict[str, Any]] = {}
+        self.faults: list[Fault] = []
+
+    def fail(self, pattern: str, status: int, message: str = "", times: int = 1, **headers: str) -> None:
+        """Answer the next `times` requests whose METHOD PATH holds a match of `pattern` in this way."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.faults.append(Fault(pattern, status, message or f"fault {status}", named, times))
 
     def add(self, name: str, files: dict[str, bytes | str], kind: str = "datasets") -> str:
         """Make a repository, or a further version of it, of exactly these files; its commit."""
@@ -89,6 +111,11 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         body = self._body()
         self.server.requests.append((self.command, path))
+        for fault in self.server.faults:
+            if fault.times > 0 and re.search(fault.pattern, f"{self.command} {path}"):
+                fault.times -= 1
+                self._fail(fault)
+                return
         for method, pattern, answer in _ROUTES:
             match = re.fullmatch(pattern, path)
             if match and self.command in method.split():
@@ -122,6 +149,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: HTTPStatus, code: str, message: str) -> None:
         self._answer({"error": message}, status, {"X-Error-Code": code, "X-Error-Message": message})
 
+    def _fail(self, fault: Fault) -> None:
+        if fault.status:
+            self._answer({"errors": [{"message": fault.message}]}, fault.status, fault.headers)
+            return
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
     def _find(self, kind: str, name: str, revision: str = "main") -> tuple[Repository, str, dict[str, bytes]] | None:
         """The repository, the commit and its files; None after the refusal has been sent."""
         repository = self.server.repositories.get(f"{kind}/{name}")
@@ -149,12 +183,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"error": "You already created this repo"} | address, HTTPStatus.CONFLICT)
             return
         self.server.add(name, {".gitattributes": "*.parquet filter=lfs diff=lfs merge=lfs -text\n"}, kind)
+        private = wanted.get("visibility") == "private" or bool(wanted.get("private"))
+        self.server.repositories[f"{kind}/{name}"].private = private
         self._answer(address)
 
     def info(self, body: bytes, kind: str, name: str, revision: str | None = None) -> None:
         if found := self._find(kind, name, revision or "main"):
-            _, sha, files = found
-            facts = {"id": name, "sha": sha, "lastModified": _TIME, "private": False, "gated": False, "disabled": False}
+            repository, sha, files = found
+            facts = {"id": name, "sha": sha, "lastModified": _TIME, "private": repository.private}
+            facts |= {"gated": False, "disabled": False}
             facts |= {"tags": [], "downloads": 0, "likes": 0, "siblings": [{"rfilename": path} for path in files]}
             self._answer(facts | ({"modelId": name} if kind == "models" else {}))
 
@@ -166,6 +203,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def branch(self, body: bytes, kind: str, name: str, branch: str) -> None:
         if found := self._find(kind, name):
+            if branch in found[0].names:
+                self._refuse(HTTPStatus.CONFLICT, "", f"Reference already exists: refs/heads/{branch}")
+                return
             found[0].names[branch] = json.loads(body or b"{}").get("startingPoint") or found[1]
             self._answer({})
 
@@ -187,10 +227,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer([entries[path] for path in asked if path in entries])
 
     def preupload(self, body: bytes, kind: str, name: str, revision: str) -> None:
-        asked = [entry["path"] for entry in json.loads(body)["files"]]
-        modes = {path: "lfs" if path.endswith(".parquet") else "regular" for path in asked}
-        files = [{"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": None} for path, mode in modes.items()]
-        self._answer({"files": files})
+        if not (found := self._find(kind, name, revision)):
+            return
+        answers = []
+        for path in (entry["path"] for entry in json.loads(body)["files"]):
+            data = found[2].get(path)
+            oid = None if data is None else hashlib.sha256(data).hexdigest() if path.endswith(_LARGE) else _blob(data)
+            mode = "lfs" if path.endswith(_LARGE) else "regular"
+            answers.append({"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid})
+        self._answer({"files": answers})
 
     def commit(self, body: bytes, kind: str, name: str, revision: str) -> None:
         if not (found := self._find(kind, name, revision)):
@@ -226,6 +271,33 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.large_files[oid] = body
         self._answer(b"")
 
+    def new_collection(self, body: bytes) -> None:
+        wanted = json.loads(body)
+        for slug, collection in self.server.collections.items():
+            if (collection["title"], collection["owner"]["name"]) == (wanted["title"], wanted["namespace"]):
+                self._answer({"error": "This collection already exists", "slug": slug}, HTTPStatus.CONFLICT)
+                return
+        words = re.sub(r"\W+", "-", wanted["title"].lower())
+        slug = f"{wanted['namespace']}/{words}-{len(self.server.collections):024x}"
+        facts = {"slug": slug, "title": wanted["title"], "owner": {"name": wanted["namespace"]}, "items": []}
+        facts |= {"lastUpdated": _TIME, "position": 0, "private": wanted["private"], "theme": "blue", "upvotes": 0}
+        self.server.collections[slug] = facts
+        self._answer(facts)
+
+    def collection(self, body: bytes, slug: str) -> None:
+        if slug in self.server.collections:
+            self._answer(self.server.collections[slug])
+        else:
+            self._refuse(HTTPStatus.NOT_FOUND, "", "Collection not found")
+
+    def collection_item(self, body: bytes, slug: str) -> None:
+        item, items = json.loads(body)["item"], self.server.collections[slug]["items"]
+        if f"{item['type']}s/{item['id']}" not in self.server.repositories:
+            self._refuse(HTTPStatus.NOT_FOUND, "", f"{item['id']} not found")
+            return
+        items.append({"_id": f"{len(items):024x}", "position": len(items)} | item)
+        self._answer(self.server.collections[slug])
+
     def content(self, body: bytes, name: str, revision: str, path: str, kind: str | None = None) -> None:
         if not (found := self._find(kind or "models", name, revision)):
             return
@@ -255,17 +327,21 @@ def _entries(files: dict[str, bytes]) -> dict[str, dict[str, Any]]:
         for folder in [str(parent) for parent in Path(path).parents][:-1]:
             entries[folder] = {"type": "directory", "path": folder, "oid": hashlib.sha1(folder.encode()).hexdigest()}
         entries[path] = {"type": "file", "path": path, "size": len(data), "oid": _blob(data)}
-        if path.endswith(".parquet"):
+        if path.endswith(_LARGE):
             entries[path]["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 130}
     return entries
 
 
 _API = rf"/api/(?P<kind>{'|'.join(_KINDS)})/(?P<name>[^/]+/[^/]+)"
+_SLUG = r"(?P<slug>[^/]+/[^/]+)"
 _REVISION = r"(?P<revision>[^/]+)"
 _ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "/api/whoami-v2", _Handler.who_am_i),
     ("POST", "/api/validate-yaml", _Handler.validate_yaml),
     ("POST", "/api/repos/create", _Handler.create),
+    ("POST", "/api/collections", _Handler.new_collection),
+    ("GET", f"/api/collections/{_SLUG}", _Handler.collection),
+    ("POST", f"/api/collections/{_SLUG}/items", _Handler.collection_item),
     ("GET HEAD", _API, _Handler.info),
     ("GET HEAD", f"{_API}/revision/{_REVISION}", _Handler.info),
     ("GET", f"{_API}/refs", _Handler.references),

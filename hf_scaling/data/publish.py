@@ -1,13 +1,11 @@
-"""A study's data set to the Hub, if every source in it may be redistributed."""
+"""The folder of a study's data set for the Hub, if every source in it may be redistributed."""
 
-import tempfile
 from pathlib import Path
 from shutil import copy
 from typing import Any
 
 from datasets import DatasetDict
-from huggingface_hub import DatasetCard, HfApi
-from huggingface_hub.errors import HFValidationError, HTTPError, LocalTokenNotFoundError
+from huggingface_hub import DatasetCard
 
 from hf_scaling.data.corpus import parse_sources
 from hf_scaling.data.dataset import load_splits
@@ -43,37 +41,23 @@ def _redistributable(dataset: Path) -> tuple[dict[str, Any], DatasetDict]:
     return statistics, splits
 
 
-def publish_dataset(dataset: Path, repository: str, private: bool) -> str:
-    """Push the splits as Parquet with the card, the leak report, the statistics and the picture, in one commit.
-
-    Returns:
-        The address of the data set.
+def stage_dataset(dataset: Path, folder: Path) -> None:
+    """Write the splits as Parquet with the card, the leak report, the statistics and the picture into `folder`.
 
     Raises:
-        UserError: a source forbids it, there is no data set in `dataset`, or the Hub refuses.
+        UserError: a source forbids that the data set is passed on, or there is no data set in `dataset`.
     """
     if not (dataset / "statistics.json").is_file():
         raise UserError(f"{dataset}: holds no data set; expected the study folder of a prepared study")
     statistics, splits = _redistributable(dataset)
-    api = HfApi()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        card = DatasetCard((dataset / "README.md").read_text(encoding="utf-8"))
-        card.data["configs"] = [{"config_name": "default", "data_files": []}]
-        for split, rows in splits.items():
-            rows.to_parquet(folder / "data" / f"{split}.parquet")
-            card.data["configs"][0]["data_files"].append({"split": split, "path": f"data/{split}.parquet"})
-        card.save(folder / "README.md")
-        statistics["options"]["source_options"] |= dict.fromkeys(_PLACES)
-        write_json(folder / "statistics.json", statistics)
-        for beside in _BESIDE:
-            if (dataset / beside).exists():
-                copy(dataset / beside, folder)
-        try:
-            api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
-            api.upload_folder(
-                repo_id=repository, repo_type="dataset", folder_path=folder, commit_message="A data set of hf_scaling"
-            )
-        except (HTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
-            raise UserError(f"{repository}: the Hub did not take it ({str(error).splitlines()[0]})") from None
-    return f"{api.endpoint}/datasets/{repository}"
+    card = DatasetCard((dataset / "README.md").read_text(encoding="utf-8"))
+    card.data["configs"] = [{"config_name": "default", "data_files": []}]
+    for split, rows in splits.items():
+        rows.to_parquet(folder / "data" / f"{split}.parquet")
+        card.data["configs"][0]["data_files"].append({"split": split, "path": f"data/{split}.parquet"})
+    card.save(folder / "README.md")
+    statistics["options"]["source_options"] |= dict.fromkeys(_PLACES)
+    write_json(folder / "statistics.json", statistics)
+    for beside in _BESIDE:
+        if (dataset / beside).exists():
+            copy(dataset / beside, folder)

@@ -3,23 +3,45 @@
 from pathlib import Path
 from typing import Any
 
-from hf_scaling.laws.plots import save_figure, scaling_figure, scaling_table, training_figure, training_table
+from hf_scaling.laws.plots import (
+    forecast_figure,
+    forecast_table,
+    frontier_figure,
+    frontier_table,
+    iso_flop_figure,
+    iso_flop_table,
+    profile_figure,
+    profile_table,
+    residual_figure,
+    residual_table,
+    save_figure,
+    scaling_figure,
+    scaling_table,
+    training_figure,
+    training_table,
+)
 from hf_scaling.laws.plots.comparison import comparison_figure, comparison_table
 from hf_scaling.models import FAMILIES
 from hf_scaling.records import atomic_dir, read_json, read_jsonl
+from hf_scaling.study.forecasts import score
 
 _CURVES = ("tokens_seen", "flops", "loss")
 
 
 def draw_figures(study: Path, rows: list[dict[str, Any]]) -> None:
-    """Write `figures/`: `scaling`, `training_curves` and `comparison`, each as PNG, SVG and the CSV behind it.
+    """Write `figures/`, each figure as PNG, SVG and the CSV behind it.
 
-    With more than two families, comparisons after the first have the families in their names.
+    Always `scaling`, `profile` and `training_curves`; `comparison` of two families (with more than two, those after the
+    first have the families in their names); of a study with several horizons also `residuals`, `frontier` and
+    `iso_flop`; `forecasts` where there are outcomes.
 
     Args:
         rows: the finished rows of the ledger.
     """
-    fits = [fit | {"family": FAMILIES[fit["family"]].LABEL} for fit in read_json(study / "fits.json")["fits"]]
+    fits = _with_labels(read_json(study / "fits.json")["fits"])
+    joint = read_json(study / "joint.json") if (study / "joint.json").exists() else {"fits": [], "frontiers": []}
+    joint_fits, frontiers = _with_labels(joint["fits"]), _with_labels(joint["frontiers"])
+    scored = [found for found in score(study) if found["loss"] and found["outcome"]]
     curves = []
     for row in rows:
         metrics = read_jsonl(study / "runs" / row["run_id"] / "metrics.jsonl")
@@ -29,10 +51,23 @@ def draw_figures(study: Path, rows: list[dict[str, Any]]) -> None:
         )
     with atomic_dir(study / "figures") as folder:
         save_figure(scaling_figure(fits), scaling_table(fits), folder, "scaling")
+        save_figure(profile_figure(fits), profile_table(fits), folder, "profile")
+        if joint_fits:
+            save_figure(residual_figure(joint_fits), residual_table(joint_fits), folder, "residuals")
+            save_figure(frontier_figure(frontiers), frontier_table(frontiers), folder, "frontier")
+        if any(one["iso_flop"] for one in frontiers):
+            save_figure(iso_flop_figure(frontiers), iso_flop_table(frontiers), folder, "iso_flop")
+        if scored:
+            save_figure(forecast_figure(_with_labels(scored)), forecast_table(scored), folder, "forecasts")
         save_figure(training_figure(curves), training_table(curves), folder, "training_curves")
         for number, result in enumerate(map(_labelled, read_json(study / "comparison.json"))):
             name = "_".join(["comparison", *(result["families"] if number else [])])
             save_figure(comparison_figure(result), comparison_table(result), folder, name)
+
+
+def _with_labels(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records with the families as people call them."""
+    return [record | {"family": FAMILIES[record["family"]].LABEL} for record in records]
 
 
 def _labelled(result: dict[str, Any]) -> dict[str, Any]:

@@ -85,6 +85,7 @@ def _record(
         ],
         "local_exponents": [{"from": a, "to": b, "exponent": slope} for a, b, slope in local_exponents(n, loss)],
         "curve": _curve(fit, n) if fit else None,
+        "profile": _profile(fit) if fit else None,
     }
 
 
@@ -122,3 +123,15 @@ def _curve(fit: PowerFit, n: Sequence[float]) -> dict[str, list[float] | None]:
         "lower": band[0].tolist() if band else None,
         "upper": band[1].tolist() if band else None,
     }
+
+
+def _profile(fit: PowerFit) -> dict[str, list[float]] | None:
+    """Misfit over the threshold against alpha, a little beyond the interval; None where there is no interval."""
+    if fit.threshold is None or fit.threshold <= fit.objective:
+        return None
+    low, high = (
+        bound if end is None else end for end, bound in zip(fit.alpha_interval, fit.profile.bounds, strict=True)
+    )
+    grid = np.geomspace(max(low / 1.5, fit.profile.bounds[0]), min(high * 1.5, fit.profile.bounds[1]), _CURVE_POINTS)
+    misfit = (fit.profile.solve(grid)[0] - fit.objective) / (fit.threshold - fit.objective)
+    return {"alpha": grid.tolist(), "misfit": misfit.tolist()}

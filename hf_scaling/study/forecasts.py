@@ -112,11 +112,9 @@ def score(study: Path) -> list[dict[str, Any]]:
     """Each forecast beside its outcome, in the order in which they were sealed; runs still to come have none.
 
     Raises:
-        UserError: there is no forecast, one was changed after it was sealed, or its run began first.
+        UserError: a forecast was changed after it was sealed, or its run began first.
     """
     files = sorted((study / FOLDER).glob("*.json"))
-    if not files:
-        raise UserError(f"{study / FOLDER}: no forecast in it; make one with: hf-scaling forecast {study} --run RUN_ID")
     rows = {row["run_id"]: row for row in finished_rows(study / LEDGER)}
     scored = []
     for path in files:

@@ -1,25 +1,13 @@
 """The conductor: every stage in turn, each from the study folder and into it."""
 
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
-
-from hf_scaling.data.baselines import baselines
-from hf_scaling.data.dataset import build_dataset, epoch_texts, load_splits, unique_texts
-from hf_scaling.data.pictures import draw_corpus
-from hf_scaling.data.sources import SOURCES
-from hf_scaling.data.splits import SPLITS
-from hf_scaling.records import LEDGER, UserError, atomic_dir, finished_rows, read_json, read_ledger, write_json
-from hf_scaling.report import write_report
-from hf_scaling.study.best import best_spec, train_best
-from hf_scaling.study.compare import compare_pairs
-from hf_scaling.study.config import StudyConfig
-from hf_scaling.study.figures import draw_figures
-from hf_scaling.study.fits import fit_points
+from hf_scaling.records import LEDGER, UserError, finished_rows, read_json, read_ledger, write_json
+from hf_scaling.study.conclusion import conclude
+from hf_scaling.study.data_stages import Prepared, prepare, survey
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.forecasts import targets
 from hf_scaling.study.plan import (
@@ -32,86 +20,10 @@ from hf_scaling.study.plan import (
     settle,
     this_command,
 )
-from hf_scaling.study.points import Point, read_points
 from hf_scaling.study.progress import StudyProgress
-from hf_scaling.study.samples import STUDY_PROMPTS, write_samples
 from hf_scaling.study.summary import describe_plan
 from hf_scaling.study.tune import tune, tuned_rules
 from hf_scaling.study.workers import Workplace, train_all
-from hf_scaling.tokenization import CorpusEncoder, build_tokenizer, load_tokenizer
-from hf_scaling.training.blocks import write_streams
-from hf_scaling.training.checkpoints import discard_checkpoints
-from hf_scaling.training.model_folder import load_model
-from hf_scaling.training.spec import RunSpec
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What every run of a study needs: `key` stands for the data set, `unique_tokens` are the training split's
-    without its copies.
-    """
-
-    key: str
-    tokenizer: PreTrainedTokenizerBase
-    tokens: Path
-    unique_tokens: int
-
-
-def prepare(folder: StudyFolder) -> Prepared:
-    """Stages 1 and 2: the data set, the tokenizer, the token streams."""
-    config, path = folder.config, folder.path
-    dataset, tokenizer, tokens = path / "dataset", path / "tokenizer", path / "tokens"
-
-    def write_tokenizer() -> None:
-        with atomic_dir(tokenizer) as temporary:
-            # the alphabet is the training split's: a character that only the test has must stay unknown
-            texts = load_splits(dataset)["train"]["text"][:]
-            build_tokenizer(texts, config.context_length).save_pretrained(temporary)
-
-    def write_tokens() -> None:
-        texts = {split: epoch_texts(rows) for split, rows in load_splits(dataset).items()}
-        write_streams(texts, CorpusEncoder(load_tokenizer(tokenizer)), tokens)
-
-    identity = _identity(config, dataset)
-    data_key = folder.stage(
-        "dataset",
-        [config.hashed_data(), identity],
-        ["dataset"],
-        lambda: build_dataset(config.data_options(), dataset, identity),
-    )
-    tokenizer_key = folder.stage("tokenizer", [data_key, config.context_length], ["tokenizer"], write_tokenizer)
-    folder.stage("tokens", tokenizer_key, ["tokens"], write_tokens)
-
-    statistics = read_json(dataset / "statistics.json")
-    for licence in statistics["licences"]:
-        print(f"{licence['source']} ({licence['identifier']}): {licence['notice']}")
-    return Prepared(data_key, load_tokenizer(tokenizer), tokens, statistics["splits"]["train"]["unique_tokens"])
-
-
-def survey(folder: StudyFolder, prepared: Prepared) -> None:
-    """What a reader wants beside the data: its picture, and what compressors make of the same tunes."""
-    dataset = folder.path / "dataset"
-
-    def write_baselines() -> None:
-        splits = load_splits(dataset)
-        held_out = {split: splits[split]["text"][:] for split in SPLITS[1:]}
-        write_json(dataset / "baselines.json", baselines(unique_texts(splits["train"]), held_out))
-
-    folder.stage(
-        "corpus picture",
-        prepared.key,
-        ["dataset/corpus.png", "dataset/corpus.svg"],
-        lambda: draw_corpus(read_json(dataset / "statistics.json"), dataset / "corpus"),
-    )
-    folder.stage("baselines", prepared.key, ["dataset/baselines.json"], write_baselines)
-
-
-def _identity(config: StudyConfig, dataset: Path) -> dict[str, str | None]:
-    """What the sources hold; of one that is not on this machine, what it held where the data set was built."""
-    now = {name: SOURCES[name].identity(config.source_options()) for name in config.source_weights}
-    record = dataset / "statistics.json"
-    then = read_json(record).get("identity", {}) if record.exists() else {}
-    return {name: found or then.get(name) for name, found in now.items()}
 
 
 def plan(folder: StudyFolder, prepared: Prepared) -> Plan:
@@ -228,52 +140,6 @@ def train_planned(
         raise UserError(f"no run has finished; the last one failed with: {read_ledger(ledger)[0][-1]['error']}")
     order = [spec.run_id for spec in made.runs]
     return sorted(rows, key=lambda row: order.index(row["run_id"]))
-
-
-def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows: list[dict[str, Any]]) -> None:
-    """Stages 5 to 8: the fits and figures, the best model, its samples, the report."""
-    config, path, ledger = folder.config, folder.path, folder.path / LEDGER
-    shutil.rmtree(path / "trunks", ignore_errors=True)  # every run that could go on from them has ended
-
-    longest = [row for row in rows if row["n_tokens"] == max(row["n_tokens"] for row in rows)]
-
-    def points() -> list[Point]:
-        # the power form is L(N) at one horizon: that of the longest runs; in the order of the plan, whatever a failed
-        # run did to that of the ledger
-        points = [point for point in read_points(ledger) if point.d == longest[0]["n_tokens"]]
-        return sorted(points, key=lambda point: (config.families.index(point.family), point.n["total"]))
-
-    fit_key = folder.stage(
-        "fits",
-        [sorted([row["run_id"], row["val_loss"]] for row in rows), config.level],
-        ["fits.json"],
-        lambda: write_json(path / "fits.json", fit_points(points(), config.level)),
-    )
-    able = [name for name in config.families if any(row["family"] == name for row in longest)]
-    comparison_key = folder.stage(
-        "comparison",
-        [fit_key, config.seed],
-        ["comparison.json"],
-        lambda: write_json(path / "comparison.json", compare_pairs(path, able, config.level, config.seed)),
-    )
-    figures_key = folder.stage("figures", comparison_key, ["figures"], lambda: draw_figures(path, longest))
-    spec = best_spec(config, runs, rows, prepared.tokens)
-    best_key = folder.stage(
-        "best",
-        [spec.run_id],
-        ["best.json", f"runs/best-{spec.run_id}/model"],
-        lambda: train_best(config, spec, path, prepared.tokenizer, prepared.unique_tokens),
-    )
-    discard_checkpoints(path / "runs" / f"best-{spec.run_id}")
-
-    def sample() -> None:
-        model = load_model(path / read_json(path / "best.json")["model_path"])
-        write_samples(model, prepared.tokenizer, STUDY_PROMPTS, config.seed, config.sampling, path / "samples")
-
-    samples_key = folder.stage("samples", [best_key, config.sampling, config.seed], ["samples"], sample)
-    failures = [[row["run_id"], row["error"]] for row in read_ledger(ledger)[0] if row["status"] == "failed"]
-    inputs = [prepared.key, figures_key, best_key, samples_key, failures]
-    folder.stage("report", inputs, ["report.html"], lambda: write_report(path))
 
 
 def run_study(folder: StudyFolder, only: Sequence[str] = ()) -> bool:

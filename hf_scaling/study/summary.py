@@ -6,6 +6,7 @@ from typing import Any
 
 from hf_scaling.records import LEDGER, read_json, read_ledger
 from hf_scaling.study.fit_text import align, describe_fits
+from hf_scaling.study.forecasts import describe_scores, score
 from hf_scaling.study.plan import Plan
 from hf_scaling.training.memory import training_bytes
 from hf_scaling.training.row import describe
@@ -52,6 +53,9 @@ def summarize(study: Path) -> int:
     ended = [row for row in rows if row["status"] == "finished"] + list(failed.values())
     print(f"\n{describe_runs(sorted(ended, key=lambda row: (row['family'], row['n_params'])))}\n")
     print(describe_fits(read_json(study / "fits.json")))
+    scored = score(study)
+    if any(found["loss"] for found in scored):
+        print(f"\n{describe_scores(scored)}")
     if failed:
         print(f"\n{len(failed)} runs failed; the same command tries them again")
     print(f"\nreport: {study / 'report.html'}")

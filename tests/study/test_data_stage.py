@@ -16,7 +16,7 @@ from hf_scaling.data.sources import SOURCES, music21_corpora
 from hf_scaling.records import UserError, read_json
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import load_config
-from hf_scaling.study.stages import prepare
+from hf_scaling.study.data_stages import prepare
 
 
 @pytest.fixture(scope="module")

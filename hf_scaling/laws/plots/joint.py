@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def residual_figure(fits: Sequence[Mapping[str, Any]]) -> "Figure":
     """How far each run lies off its fit, against N: a shape in it is what the form does not know.
 
-    `fits` are records of `study.form_fits.fit_forms`; one panel for each.
+    `fits` are records of `study.form_fits.fit_forms`; one panel for each family, with the first convention of N.
     """
+    fits = [fit for fit in fits if fit["n_convention"] == fits[0]["n_convention"]]
     with drawing(1, len(fits), width=4.4) as (figure, panels):
         for axes, fit in zip(panels, fits, strict=True):
             points = sorted(fit["points"], key=lambda point: point["d"] or 0.0)
@@ -40,25 +41,41 @@ def _residuals(axes: "Axes", points: Sequence[Mapping[str, Any]], colour: Any, l
 
 
 def frontier_figure(frontiers: Sequence[Mapping[str, Any]]) -> "Figure":
-    """N* against C with its band, one line for each record of `study.frontiers`; dots: vertices of IsoFLOP profiles."""
-    with drawing(1, 1, width=6.2) as (figure, panels):
-        axes = panels[0]
-        for index, one in enumerate(frontiers):
-            colour, optima = COLOURS[index % len(COLOURS)], one["optima"]
-            budgets = np.array([optimum["budget"] for optimum in optima])
-            label = f"{one['family']}, N {one['n_convention']}, C {one['flops_convention']}: C^{one['exponent']:.2f}"
-            dash = DASHES[index % len(DASHES)]
-            axes.plot(budgets, [optimum["n"] for optimum in optima], color=colour, linestyle=dash, label=label)
-            ends = [optimum["n_interval"] for optimum in optima]
-            if all(None not in pair for pair in ends):
-                low, high = zip(*ends, strict=True)
-                axes.fill_between(budgets, low, high, color=colour, alpha=0.12, linewidth=0)
-            known = [profile for profile in one["iso_flop"] if profile["best_n"] is not None]
-            at = [[profile[name] for profile in known] for name in ("budget", "best_n")]
-            axes.scatter(at[0], at[1], s=22, marker=MARKERS[index % len(MARKERS)], color=colour)
-        axes.set(xscale="log", yscale="log", xlabel="training FLOPs C", ylabel="compute-optimal parameters N*")
-        axes.legend(fontsize=7.5, loc="upper left")
+    """N* against C, one panel for each convention of N; dots are vertices of IsoFLOP profiles.
+
+    `frontiers` are records of `study.frontiers`. Thick, with their band: FLOPs as the runs counted them, or 6ND where
+    they did not; thin: 6ND beside it.
+    """
+    conventions = list(dict.fromkeys(one["n_convention"] for one in frontiers))
+    families = list(dict.fromkeys(one["family"] for one in frontiers))
+    main = frontiers[-1]["flops_convention"]
+    with drawing(1, len(conventions), width=4.8) as (figure, panels):
+        for axes, convention in zip(panels, conventions, strict=True):
+            for one in (one for one in frontiers if one["n_convention"] == convention):
+                _frontier(axes, one, families.index(one["family"]), one["flops_convention"] == main)
+            axes.set(xscale="log", yscale="log", xlabel=f"training FLOPs C, {main}")
+            axes.set_title(f"N {convention.replace('_', '-')}")
+            axes.legend(fontsize=7.5, loc="upper left")
+        panels[0].set_ylabel("compute-optimal parameters N*")
     return figure
+
+
+def _frontier(axes: "Axes", one: Mapping[str, Any], index: int, main: bool) -> None:
+    colour, dash, optima = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)], one["optima"]
+    budgets, sizes = ([optimum[name] for optimum in optima] for name in ("budget", "n"))
+    if not main:
+        axes.plot(budgets, sizes, color=colour, linewidth=0.8, linestyle=dash)
+        return
+    axes.plot(
+        budgets, sizes, color=colour, linewidth=1.8, linestyle=dash, label=f"{one['family']}: C^{one['exponent']:.2f}"
+    )
+    ends = [optimum["n_interval"] for optimum in optima]
+    if all(None not in pair for pair in ends):
+        low, high = zip(*ends, strict=True)
+        axes.fill_between(budgets, low, high, color=colour, alpha=0.12, linewidth=0)
+    known = [profile for profile in one["iso_flop"] if profile["best_n"] is not None]
+    at = [[profile[name] for profile in known] for name in ("budget", "best_n")]
+    axes.scatter(at[0], at[1], s=22, marker=MARKERS[index % len(MARKERS)], color=colour)
 
 
 def iso_flop_figure(frontiers: Sequence[Mapping[str, Any]]) -> "Figure":
@@ -78,3 +95,34 @@ def iso_flop_figure(frontiers: Sequence[Mapping[str, Any]]) -> "Figure":
             axes.legend(fontsize=7.5)
         panels[0].set_ylabel("validation loss (nats per token)")
     return figure
+
+
+def residual_table(fits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows behind `residual_figure`."""
+    return [
+        {"family": fit["family"], "n_convention": fit["n_convention"], "form": fit["form"]} | point
+        for fit in fits
+        for point in fit["points"]
+    ]
+
+
+def frontier_table(frontiers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows behind `frontier_figure`."""
+    return [
+        {name: one[name] for name in ("family", "n_convention", "flops_convention")}
+        | {name: optimum[name] for name in ("budget", "n", "d", "loss", "extrapolated")}
+        | {"n_low": optimum["n_interval"][0], "n_high": optimum["n_interval"][1]}
+        for one in frontiers
+        for optimum in one["optima"]
+    ]
+
+
+def iso_flop_table(frontiers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows behind `iso_flop_figure`."""
+    return [
+        {name: one[name] for name in ("family", "n_convention", "flops_convention")}
+        | {"budget": profile["budget"], "best_n": profile["best_n"], "n": n, "loss": loss}
+        for one in frontiers
+        for profile in one["iso_flop"]
+        for n, loss in zip(profile["n"], profile["loss"], strict=True)
+    ]

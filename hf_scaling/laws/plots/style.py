@@ -59,14 +59,14 @@ def write_figure(figure: "Figure", path: Path) -> None:
 
 @contextmanager
 def drawing(
-    rows: int, columns: int, width: float, legend_width: float = 0.0
+    rows: int, columns: int, width: float, legend_width: float = 0.0, height: float = 3.9
 ) -> "Iterator[tuple[Figure, Sequence[Axes]]]":
-    """A figure of `columns` panels, each `width` inches wide, that share the loss axis."""
+    """A figure of `columns` panels, each `width` by `height` inches, that share the vertical axis."""
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width * columns + legend_width, 3.9 * rows), layout="constrained")
+        figure = Figure(figsize=(width * columns + legend_width, height * rows), layout="constrained")
         panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
         yield figure, list(panels.flat)
 
@@ -96,7 +96,7 @@ def short(n: float) -> str:
     """30000 as 30k, 1e6 as 1M."""
     for unit, name in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if n >= 0.999 * unit:
-            return f"{n / unit:g}{name}"
+            return f"{n / unit:.4g}{name}"
     return f"{n:g}"
 
 

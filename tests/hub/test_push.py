@@ -1,0 +1,324 @@
+"""Everything of a study to a Hub on loopback: twice, interrupted, refused, and a part of it at a time."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hf_scaling.records import finished_rows
+
+ROOT = Path(__file__).parents[2]
+ENDINGS = {
+    "dataset": ["datasets/me/folk"],
+    "tokenizer": ["models/me/folk-tokenizer"],
+    "ledger": ["datasets/me/folk-ledger"],
+    "best": ["models/me/folk"],
+    "report": ["spaces/me/folk-report"],
+}
+ALWAYS = {"README.md", "LICENSE", "config.json", "generation_config.json", "model.safetensors"}
+ALWAYS |= {".gitattributes", "tokenizer.json", "tokenizer_config.json"}
+CODE = {"configuration_folk_lstm.py", "modeling_folk_lstm.py"}
+
+
+def models(hub):
+    return {name: hub.repositories[name].files for name in hub.repositories if "-a-" in name}
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_everything_is_pushed_and_the_second_push_changes_nothing_and_says_so(push, hub, open_study):
+    all_of_it = ("all", open_study, "--repository", "me/folk", "--collection", "Folk at all sizes")
+    first = push(*all_of_it)
+    assert (first.code, first.err) == (0, [])
+    assert len(first.out) == len(hub.repositories) + 1 == 9
+    commits = {name: list(repository.versions) for name, repository in hub.repositories.items()}
+    again = push(*all_of_it)
+    assert (again.code, again.err) == (0, [])
+    assert again.out == [f"{line} (unchanged)" for line in first.out]
+    assert commits == {name: list(repository.versions) for name, repository in hub.repositories.items()}
+
+    assert hub.repositories.keys() >= {name for names in ENDINGS.values() for name in names}
+    for name, held in models(hub).items():
+        assert held.keys() == ALWAYS | (CODE if "lstm" in name else set()), name
+        assert json.loads(held["config.json"])["use_cache"] is True
+        assert json.loads(held["generation_config.json"])["do_sample"] is True
+        assert ("auto_map" in json.loads(held["config.json"])) == ("lstm" in name)
+    best = hub.repositories["models/me/folk"].files
+    assert {"samples/001.abc", "samples/001.mid", "samples/001.svg"} <= best.keys()
+    (collection,) = hub.collections.values()
+    assert {f"{item['type']}s/{item['id']}" for item in collection["items"]} == hub.repositories.keys()
+    held = b"".join(content for repository in hub.repositories.values() for content in repository.files.values())
+    assert str(Path(sys.executable).parent).encode() not in held
+    assert hub.repositories["spaces/me/folk-report"].files["index.html"] == (open_study / "report.html").read_bytes()
+
+
+def test_the_figure_of_a_card_is_the_same_every_time(push, hub, figured):
+    push("best", figured, "--repository", "me/folk")
+    assert hub.repositories["models/me/folk"].files["scaling.png"].startswith(b"\x89PNG")
+    assert push("best", figured, "--repository", "me/folk").out == [f"{hub.url}/me/folk (unchanged)"]
+
+
+def test_a_dry_run_needs_no_hub_and_writes_the_folders_that_a_push_sends(push, hub, study):
+    some = ("ledger", "tokenizer", "report", "best", study, "--repository", "me/folk")
+    for what in (("dataset", study, "--repository", "me/folk"), some):
+        planned = push(*what, "--dry-run", "--collection", "Folk")
+        assert (planned.code, planned.err) == (0, [])
+    assert hub.requests == []
+    assert planned.out[-1] == "collection 'Folk': 4 repositories"
+    assert (study / "hub" / "dataset" / "me" / "folk" / "data" / "train.parquet").is_file()
+    written = files(study / "hub" / "dataset" / "me" / "folk-ledger")
+    held = f"{len(written)} files, {sum(map(len, written.values())):,} bytes"
+    assert f"dataset me/folk-ledger: {held}, in {study}/hub/dataset/me/folk-ledger" in planned.out
+    push(*some)
+    assert len(hub.repositories) == 4
+    for name in hub.repositories:
+        kind, _, rest = name.partition("s/")
+        sent = {path: data for path, data in hub.repositories[name].files.items() if path != ".gitattributes"}
+        assert sent == files(study / "hub" / kind / rest)
+
+
+def test_what_may_not_be_passed_on_is_refused_by_name_and_the_rest_is_pushed(push, hub, tiny_study):
+    pushed = push("dataset", "tokenizer", "ledger", tiny_study.folder, "--repository", "me/folk")
+    assert pushed.code == 2
+    (refusal,) = pushed.err
+    assert "may not be pushed, since music21 may not be redistributed" in refusal
+    assert hub.repositories.keys() == {"models/me/folk-tokenizer", "datasets/me/folk-ledger"}
+
+
+def test_an_interrupted_push_goes_on_and_sends_no_large_file_twice(push, hub, study):
+    hub.fail("POST .*/commit/", 0)
+    cut = push("ledger", "best", study, "--repository", "me/folk")
+    assert cut.code == 2
+    (problem,) = cut.err
+    assert problem.startswith("me/folk-ledger: the Hub did not take it (")
+    assert cut.out == [f"{hub.url}/me/folk"]
+    assert "data/runs.parquet" not in hub.repositories["datasets/me/folk-ledger"].files
+    before = len(hub.requests)
+    resumed = push("ledger", "best", study, "--repository", "me/folk")
+    assert resumed.code == 0
+    assert resumed.out == [f"{hub.url}/datasets/me/folk-ledger", f"{hub.url}/me/folk (unchanged)"]
+    assert "data/runs.parquet" in hub.repositories["datasets/me/folk-ledger"].files
+    assert not [request for request in hub.requests[before:] if request[0] == "PUT"]
+
+
+CREATE, COMMIT = "POST /api/repos/create", "POST /api/models/.*/commit/"
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "said", "told"),
+    [
+        (CREATE, 401, "Invalid username or password.", "401: Invalid username or password.; log in with"),
+        (CREATE, 403, f"no write access for hf_loopback_{'secret'}", "403: no write access for <token>; the token may"),
+        (CREATE, 404, "no such organisation", "404: no such organisation; no such user or organisation"),
+        (COMMIT, 403, "Private repository storage limit reached", "403: Private repository storage limit reached;"),
+        (
+            COMMIT,
+            409,
+            "The branch has moved\nin the meantime",
+            "409: The branch has moved in the meantime; somebody else",
+        ),
+        (COMMIT, 413, "too large", "413: too large; the account is full"),
+        (COMMIT, 429, "slow down", "429: slow down; too many requests; push again later"),
+        (COMMIT, 500, "we are sorry", "500: we are sorry; the Hub is in trouble; push again later"),
+        (COMMIT, 0, "", "disconnected"),
+        ("POST /api/validate-yaml", 400, "not in the list of licences", "not in the list of licences"),
+    ],
+)
+def test_a_fault_is_one_line_and_the_other_repositories_are_pushed(push, hub, open_study, fault, status, said, told):
+    hub.fail(fault, status, said)
+    ended = push("tokenizer", "report", open_study, "--repository", "me/folk")
+    assert ended.code == 2
+    (problem,) = ended.err
+    assert problem.startswith("me/folk-tokenizer: the Hub did not take it (")
+    assert told in problem
+    assert ended.out == [f"{hub.url}/spaces/me/folk-report"]
+    assert push("tokenizer", open_study, "--repository", "me/folk").out == [f"{hub.url}/me/folk-tokenizer"]
+
+
+def test_a_collection_that_is_refused_loses_no_repository(push, hub, open_study):
+    hub.fail("POST /api/collections/.*/items", 500)
+    arguments = ("tokenizer", open_study, "--repository", "me/folk", "--collection", "Folk")
+    ended = push(*arguments)
+    assert (ended.code, ended.out) == (2, [f"{hub.url}/me/folk-tokenizer"])
+    assert ended.err[0].startswith("push_to_hub.py: collection 'Folk': the Hub did not take it (500: ")
+    again = push(*arguments)
+    (slug,) = hub.collections
+    assert (again.code, again.out[1]) == (0, f"{hub.url}/collections/{slug}")
+    assert len(hub.collections[slug]["items"]) == 1
+
+
+@pytest.mark.parametrize("fault", [CREATE, COMMIT])
+def test_where_the_hub_says_when_to_come_back_it_is_waited_for(push, hub, open_study, monkeypatch, fault):
+    waited = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    hub.fail(fault, 429, times=2, Retry_After="7")
+    pushed = push("tokenizer", open_study, "--repository", "me/folk")
+    assert (pushed.code, pushed.err) == (0, [])
+    assert waited == [7, 7]
+
+
+@pytest.mark.parametrize("seconds", ["86400", "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_nobody_waits_a_day(push, hub, open_study, monkeypatch, seconds):
+    monkeypatch.setattr(time, "sleep", lambda waited: pytest.fail(f"slept {waited} s"))
+    hub.fail(CREATE, 429, Retry_After=seconds)
+    assert push("tokenizer", open_study, "--repository", "me/folk").code == 2
+
+
+def test_a_damaged_run_does_not_lose_the_others(push, hub, study):
+    runs = [study / "runs" / row["run_id"] for row in finished_rows(study / "runs.jsonl")]
+    weights = runs[0] / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    (runs[1] / "model" / "model.safetensors").rename(runs[1] / "model" / "pytorch_model.bin")
+    (runs[2] / "model" / "generation_config.json").write_text("[]")
+    pushed = push("models", "best", study, "--repository", "me/folk")
+    assert pushed.code == 2
+    assert pushed.out == [f"{hub.url}/me/folk"]
+    assert len(pushed.err) == 3
+    for run, told in zip(runs, ("damaged", "holds no safetensors", "expected an object"), strict=True):
+        assert any(str(run) in line and told in line for line in pushed.err)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "told"),
+    [
+        ("fits.json", {"fits": [{}]}, "fits.json: family: got None"),
+        ("best.json", [], "best.json: got list, expected an object"),
+        ("best.json", {"run_id": 3}, "best.json: n_params: got None"),
+        ("dataset/statistics.json", {"splits": 3}, "statistics.json: splits: got 3"),
+        ("dataset/leak_report.json", {"split_threshold": "x"}, "leak_report.json: split_threshold: got 'x'"),
+        ("samples/samples.jsonl", {"index": "../../x"}, "samples.jsonl: index: got '../../x'"),
+    ],
+)
+def test_damage_is_named(push, hub, study, name, damage, told):
+    (study / name).write_text(json.dumps(damage) + "\n")
+    ended = push("best", study, "--repository", "me/folk")
+    assert ended.code == 2
+    (problem,) = ended.err
+    assert told in problem
+    assert hub.requests == []
+
+
+def test_fits_that_cannot_be_drawn_are_named(push, figured):
+    fits = json.loads((figured / "fits.json").read_text())
+    del fits["fits"][0]["points"][0]["n"]
+    (figured / "fits.json").write_text(json.dumps(fits))
+    (problem,) = push("best", figured, "--repository", "me/folk").err
+    assert "fits.json: damaged (KeyError('n')); delete it" in problem
+
+
+def test_private_means_private(push, hub, open_study):
+    arguments = ("tokenizer", open_study, "--repository", "me/folk")
+    push(*arguments, "--private", "--collection", "Mine")
+    assert hub.repositories["models/me/folk-tokenizer"].private
+    assert [collection["private"] for collection in hub.collections.values()] == [True]
+    hub.repositories["models/me/folk-tokenizer"].private = False
+    before = list(hub.repositories["models/me/folk-tokenizer"].versions)
+    refused = push(*arguments, "--private")
+    assert refused.code == 2
+    assert "is public already, and --private was asked for" in refused.err[0]
+    assert list(hub.repositories["models/me/folk-tokenizer"].versions) == before
+
+
+def test_a_revision_is_a_branch_of_its_own(push, hub, open_study):
+    for said in ("", " (unchanged)"):
+        pushed = push("tokenizer", open_study, "--repository", "me/folk", "--revision", "v1")
+        assert pushed.out == [f"{hub.url}/me/folk-tokenizer{said}"]
+    repository = hub.repositories["models/me/folk-tokenizer"]
+    assert repository.files.keys() == {".gitattributes"}
+    card = repository.versions[repository.names["v1"]]["README.md"].decode()
+    assert 'from_pretrained("me/folk-tokenizer", revision="v1")' in card
+
+
+def test_samples_that_are_no_more_are_taken_away_and_what_others_added_stays(push, hub, study):
+    push("best", study, "--repository", "me/folk")
+    repository = hub.repositories["models/me/folk"]
+    repository.commit(repository.files | {"NOTES.md": b"by hand"}, "by hand")
+    samples = study / "samples" / "samples.jsonl"
+    samples.write_text("".join(samples.read_text().splitlines(keepends=True)[:4]))
+    push("best", study, "--repository", "me/folk")
+    kept = {path for path in repository.files if path.startswith("samples/")}
+    assert kept == {f"samples/00{n}.{kind}" for n in range(1, 5) for kind in ("abc", "mid", "svg")}
+    assert repository.files["NOTES.md"] == b"by hand"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "repository"),
+    [(["--repository", "folk"], "models/tester/folk-tokenizer"),
+     (["--repository", "folk", "--org", "club"], "models/club/folk-tokenizer")],
+)  # fmt: skip
+def test_a_name_without_an_owner_is_the_organisations_or_ones_own(push, hub, open_study, arguments, repository):
+    assert push("tokenizer", open_study, *arguments).code == 0
+    assert hub.repositories.keys() == {repository}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["weights", "STUDY", "--repository", "me/folk"], "argument what: invalid choice: 'weights'"),
+        (["models", "STUDY", "--repository", "me/folk", "--org", "club"], "--org: got 'club' beside"),
+        (["models", "nowhere", "--repository", "me/folk"], "nowhere: not a study folder; expected a folder with"),
+        (["models", "STUDY", "--repository", "../../etc/folk"], "../../etc/folk"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(push, hub, open_study, arguments, told):
+    ended = push(*[str(open_study) if word == "STUDY" else word for word in arguments])
+    assert ended.code == 2
+    assert all(told in line for line in ended.err)
+    assert ended.err
+    assert hub.repositories == {}
+
+
+def test_a_dry_run_leaves_the_study_folder_by_no_name(push, study):
+    assert push("tokenizer", study, "--repository", "../../../out", "--dry-run").code == 2
+    assert not (study / "hub").exists()
+
+
+@pytest.mark.parametrize("run_id", ["../../elsewhere", 'x"); import os; os.system("true', "a b", ""])
+def test_a_run_id_that_is_no_name_is_refused(push, hub, study, run_id):
+    ledger = study / "runs.jsonl"
+    row = json.loads(ledger.read_text().splitlines()[0]) | {"run_id": run_id}
+    ledger.write_text(json.dumps(row) + "\n")
+    ended = push("models", study, "--repository", "me/folk")
+    assert ended.code == 2
+    assert "expected letters, digits" in ended.err[0]
+
+
+def test_code_of_others_is_not_passed_on(push, hub, study):
+    """A model folder may name code of another repository, which `trust_remote_code` would fetch and run."""
+    for family in ("gpt2", "folk_lstm"):
+        model = next((study / "runs").glob(f"{family}-a-*")) / "model"
+        for name in ("config.json", "tokenizer_config.json"):
+            settings = json.loads((model / name).read_text()) | {"auto_map": {"AutoModelForCausalLM": "evil/x--m.Y"}}
+            (model / name).write_text(json.dumps(settings))
+        (model / "modeling_folk_lstm.py").write_text("raise SystemExit('owned')")
+        (model / "pytorch_model.bin").write_bytes(b"a pickle")
+    push("models", study, "--repository", "me/folk")
+    for held in models(hub).values():
+        assert b"evil" not in held["config.json"] + held["tokenizer_config.json"]
+        assert b"owned" not in held.get("modeling_folk_lstm.py", b"")
+        assert "pytorch_model.bin" not in held
+
+
+def test_as_a_command_it_loads_no_torch_and_says_who_is_missing(hub, study, tmp_path):
+    code = "import runpy, sys; main = runpy.run_path('push_to_hub.py')['main']; code = main(sys.argv[1:]);"
+    code += "assert not {'torch', 'transformers', 'datasets'} & sys.modules.keys(); sys.exit(code)"
+    arguments = ["tokenizer", "best", "ledger", "report", str(study), "--repository", "me/folk"]
+    environment = os.environ | hub.environment(tmp_path)
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    del environment["HF_TOKEN"]
+    ended = subprocess.run(
+        [sys.executable, "push_to_hub.py", "tokenizer", str(study), "--repository", "folk"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("push_to_hub.py: --repository without a user: the Hub did not take it")
