@@ -1,4 +1,5 @@
-"""How fast tunes are read: our check and melody against music21's parse, and abcnotes's where it is installed.
+"""How fast tunes are read: our check and melody against music21's parse, and abcnotes's where it is installed; and for
+how many of them abcnotes's verdicts are ours (why they differ: tests/notation/test_agreement.py).
 
     python benchmarks/notation.py
     python benchmarks/notation.py --tunes 40      # quicker
@@ -18,6 +19,11 @@ from music21 import converter
 from hf_scaling.notation import check, melody
 
 _BLOCK = 10
+_NO_VERDICT = ("missing tune title", "multi-voice tune")
+_GOALS = {
+    "check, in thousands of tunes a second": 1.0,
+    "check against music21 parse": 20.0,
+}
 
 
 def readers() -> dict[str, Callable[[str], object]]:
@@ -56,6 +62,20 @@ def measure(tunes: list[str], reading: dict[str, Callable[[str], object]]) -> di
     return seconds
 
 
+def agreement(tunes: list[str]) -> dict[str, float]:
+    """The shares of tunes that we and abcnotes both find right, or both wrong: in form, and in bar lengths."""
+    from abcnotes import validate
+
+    same = {"form": 0, "bar lengths": 0}
+    for text in tunes:
+        ours = {found.code.startswith("bar-") for found in check(text).diagnostics}
+        said = [issue.message for issue in validate(text) if not issue.message.startswith(_NO_VERDICT)]
+        theirs = {" has length " in message for message in said}
+        same["form"] += (False in ours) == (False in theirs)
+        same["bar lengths"] += (True in ours) == (True in theirs)
+    return {f"share with abcnotes's verdict on {name}": count / len(tunes) for name, count in same.items()}
+
+
 def main() -> None:
     """Measure, print a table, write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -74,7 +94,10 @@ def main() -> None:
         for theirs in seconds
         if theirs.endswith("parse")
     }
-    write_result("notation", rows, ratios, {"check against music21 parse": 20.0})
+    ratios["check, in thousands of tunes a second"] = len(tunes) / seconds["check"] / 1000
+    if find_spec("abcnotes"):
+        ratios |= agreement(tunes)
+    write_result("notation", rows, ratios, _GOALS)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,12 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from hf_scaling.cli import compare, forecasts, laws, study
+from hf_scaling.cli import compare, forecasts, laws, notation, study
 from hf_scaling.records import exit_code
 
-COMMANDS = dict(sorted((compare.COMMANDS | forecasts.COMMANDS | laws.COMMANDS | study.COMMANDS).items()))
+COMMANDS = dict(
+    sorted((compare.COMMANDS | forecasts.COMMANDS | laws.COMMANDS | notation.COMMANDS | study.COMMANDS).items())
+)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -28,6 +28,10 @@ def _score(options: argparse.Namespace) -> None:
     from hf_scaling.study.forecasts import describe_scores, score
 
     scored = score(options.study)
+    if not scored:
+        raise UserError(
+            f"{options.study}: no forecast in it; make one with: hf-scaling forecast {options.study} --run RUN_ID"
+        )
     print(json.dumps(scored, indent=2) if options.json else describe_scores(scored))
 
 

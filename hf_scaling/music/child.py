@@ -14,7 +14,7 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ class _Child:
             self._stdin.close()
 
 
-def convert(name: str, jobs: Sequence[tuple[str, Path]], timeout: float) -> list[Reply]:
+def convert(name: str, jobs: Iterable[tuple[str, Path]], timeout: float) -> list[Reply]:
     """Run the converter `name` over (ABC text, path of the result) pairs; `timeout` in seconds for each.
 
     One reply per job, in order: what the converter returned, or `{"error": reason}`. A result appears under its path

@@ -1,6 +1,6 @@
 """Tunes to MIDI files, through music21 in a child process."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,13 +21,14 @@ class MidiError(ValueError):
     """A tune could not be turned into MIDI; the message is the reason."""
 
 
-def tunes_to_midi(tunes: Sequence[tuple[str, Path]], timeout_each: float = 60) -> list[Midi | MidiError]:
+def tunes_to_midi(tunes: Iterable[tuple[str, Path]], timeout_each: float = 60) -> list[Midi | MidiError]:
     """Write each (ABC text, path) as a MIDI file, repeats played out; `timeout_each` in seconds.
 
     One result per tune, in order; an error is returned, not raised, and then no file is written. The same text gives
-    the same bytes. Feed it repaired tunes (`notation.repair`).
+    the same bytes. Feed it repaired tunes (`notation.repair`). `tunes` is asked for one tune when the one before it is
+    done: a progress bar around it tells the truth.
     """
-    jobs = [(_with_tempo(canonical_repeats(abc)), path) for abc, path in tunes]
+    jobs = ((_with_tempo(canonical_repeats(abc)), path) for abc, path in tunes)
     return [
         MidiError(reply["error"]) if "error" in reply else Midi(reply["seconds"], reply["notes"])
         for reply in convert("midi", jobs, timeout_each)

@@ -4,7 +4,8 @@ One engine reads everything: `lexer.py` turns characters into tokens, `grammar.M
 exact durations, rests, bar lines, fields) and problems. It is incremental: feed it a character at a time or a tune at
 once, the result is the same. On it stand
 
-- `split_tunes`, `header`, `melody` (`tune.py`): tune books, headers, the staff positions that fingerprints are made of;
+- `parts`, `split_tunes` (`book.py`): tune books;
+- `header`, `melody` (`tune.py`): headers, the staff positions that fingerprints are made of;
 - `check` (`check.py`): parses, strict, playable, and diagnostics with the codes of `CODES`;
 - `repair` (`repair.py`): mend a tune, with a log;
 - `pitches` (`pitch.py`): the MIDI number of every note; `transpose` (`transpose.py`): a tune in another key;
@@ -13,6 +14,7 @@ once, the result is the same. On it stand
 The standard followed is ABC 2.1 (https://abcnotation.com/wiki/abc:standard:v2.1), as folk tunes use it.
 """
 
+from hf_scaling.notation.book import Part, file_header, parts, split_tunes, with_shared
 from hf_scaling.notation.check import Diagnostic, Verdict, check, judge, read
 from hf_scaling.notation.durations import WHOLE
 from hf_scaling.notation.events import Bar, Field, Note, Rest
@@ -20,10 +22,11 @@ from hf_scaling.notation.fields import Key, Meter, parse_key, parse_meter, parse
 from hf_scaling.notation.grammar import Machine
 from hf_scaling.notation.pitch import pitches
 from hf_scaling.notation.problems import CODES
-from hf_scaling.notation.repair import Repair, Repaired, Unrepairable, repair
+from hf_scaling.notation.repair import Repaired, Unrepairable, repair
+from hf_scaling.notation.repair.edits import Repair
 from hf_scaling.notation.repeats import canonical_repeats
 from hf_scaling.notation.transpose import transpose
-from hf_scaling.notation.tune import Header, header, melody, melody_of, split_tunes
+from hf_scaling.notation.tune import Header, header, melody, melody_of
 
 __all__ = [
     "CODES",
@@ -36,6 +39,7 @@ __all__ = [
     "Machine",
     "Meter",
     "Note",
+    "Part",
     "Repair",
     "Repaired",
     "Rest",
@@ -43,6 +47,7 @@ __all__ = [
     "Verdict",
     "canonical_repeats",
     "check",
+    "file_header",
     "header",
     "judge",
     "melody",
@@ -50,9 +55,11 @@ __all__ = [
     "parse_key",
     "parse_meter",
     "parse_unit",
+    "parts",
     "pitches",
     "read",
     "repair",
     "split_tunes",
     "transpose",
+    "with_shared",
 ]

@@ -11,7 +11,7 @@ from functools import lru_cache
 WHOLE = 2**10 * 3**3 * 5 * 7
 Ticks = int | Fraction
 
-_MAX_DIGITS = 5  # "C100000" is a slip of the pen, and int() of a huge string is slow
+_MAX_DIGITS = 4  # "C10000" is a slip of the pen; int() of a huge string and fractions of huge denominators are slow
 
 
 def scale(ticks: Ticks, numerator: int, denominator: int) -> Ticks:
@@ -33,7 +33,7 @@ def parse_length(text: str) -> tuple[int, int]:
     """Read a note length as ABC 2.1 §4.3 writes it, as (numerator, denominator) of the unit note length.
 
     "" is 1/1, "3" 3/1, "/" 1/2, "//" 1/4, "3/2" 3/2, "/4" 1/4. A length of zero, with a zero denominator or with
-    more than five digits in a number gives (0, 1), which the grammar reports as a bad length.
+    more than four digits in a number gives (0, 1), which the grammar reports as a bad length.
     """
     digits, slash, rest = text.partition("/")
     if len(digits) > _MAX_DIGITS or len(rest) > _MAX_DIGITS:

@@ -28,7 +28,7 @@ CODES: dict[str, tuple[tuple[str, ...], str]] = {
     "grace-open": (_NOT_PLAYABLE, "grace notes that are not closed before the bar or the line ends"),
     "grace-close": (_NOT_PLAYABLE, "a } without its {"),
     "group-content": (("parses",), "a rest in a chord or among grace notes"),
-    "length": (_NOT_PLAYABLE, "a length of zero, or with a number of more than five digits"),
+    "length": (_NOT_PLAYABLE, "a length of zero, or with a number of more than four digits"),
     "note-long": (("strict", "playable"), "a note or rest of more than 64 whole notes"),
     "too-many-notes": (("playable",), "more than 10,000 notes"),
     "broken-rhythm": (("strict",), "a broken rhythm mark without a note on both sides"),

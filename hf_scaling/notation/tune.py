@@ -1,6 +1,5 @@
-"""Tune books and the header of a tune."""
+"""The header of a tune, and its melody."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -56,41 +55,6 @@ def header(text: str) -> Header:
         start = end
     machine.close()
     return Header([(field.letter, field.value) for field in machine.fields])
-
-
-def split_tunes(lines: Iterable[str]) -> Iterator[str]:
-    """Split a tune book into its tunes, streaming; each tune ends in one newline and holds no empty line.
-
-    A tune starts at its X: field and ends at an empty line, as the standard says; but where the text goes on with
-    music or header fields before the next X:, the empty line was a slip and is left out, so that no tune is torn.
-    Comments and free text between tunes belong to none.
-    """
-    tune: list[str] = []
-    ended = False
-    for line in lines:
-        line = line.rstrip()
-        if line.lstrip("\ufeff").startswith("X:"):
-            if tune:
-                yield "\n".join(tune) + "\n"
-            tune, ended = [line.lstrip("\ufeff")], False
-        elif tune and not line:
-            ended = True
-        elif tune and (not ended or _goes_on(line)):
-            tune.append(line)
-            ended = False
-    if tune:
-        yield "\n".join(tune) + "\n"
-
-
-def _goes_on(line: str) -> bool:
-    """Whether `line`, which stands after an empty line, still belongs to its tune: a field, or music."""
-    if line.startswith("%"):
-        return False
-    if line[:1].isalpha() and line[1:2] == ":":
-        return True
-    machine = Machine()
-    machine.feed(f"X:1\nK:C\n{line}\n")
-    return "|" in line and machine.n_notes > 0 and not any(problem.code == "character" for problem in machine.problems)
 
 
 def melody(text: str) -> list[int]:

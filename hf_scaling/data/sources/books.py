@@ -1,13 +1,10 @@
 """Tune books of any size: tunes one by one, and what is too long kept out of memory and counted."""
 
-import re
 from collections.abc import Iterable, Iterator
 
 from hf_scaling.data.sources.tune import RawTune, Unread
-from hf_scaling.notation import split_tunes
-
-LONGEST_TUNE = 2**20  # characters
-_FILE_HEADER = re.compile(r"[LMR]:")  # what a file may say for its tunes, of what changes the notes or names the dance
+from hf_scaling.notation import split_tunes, with_shared
+from hf_scaling.notation.book import LONGEST_TUNE, SHARED_FIELD
 
 
 class _Lines:
@@ -32,7 +29,7 @@ class _Lines:
                 tune, size = tune + 1, 0
             elif not tune:
                 in_file_header = in_file_header and bool(line.strip())
-                if in_file_header and _FILE_HEADER.match(line):
+                if in_file_header and SHARED_FIELD.match(line):
                     self.shared.setdefault(line[0], line)
             size += len(line) + 1
             if size > LONGEST_TUNE:
@@ -54,12 +51,6 @@ def read_book(lines: Iterable[str | None], source: str, collection: str, file: s
         if reason := passed.faults.pop(number, None):
             yield Unread(reason, source, collection, file, number)
         else:
-            yield RawTune(_with_shared(text, passed.shared), source, collection, file, number)
+            yield RawTune(with_shared(text, passed.shared), source, collection, file, number)
     if not number:
         yield Unread(passed.faults.get(0, "no tune in file"), source, collection, file, 1)
-
-
-def _with_shared(text: str, shared: dict[str, str]) -> str:
-    head, key, rest = text.partition("\nK:")
-    missing = [line for letter, line in shared.items() if f"\n{letter}:" not in head]
-    return "\n".join([head, *missing]) + key + rest if key else text
