@@ -49,8 +49,8 @@ def copies(times: int, folder: Path) -> None:
 def prepare_one(books: Path, study: Path) -> dict[str, Any]:
     """Prepare one corpus in this process; seconds of each stage, tunes, and peak memory in bytes."""
     from hf_scaling.study.config import StudyConfig
-    from hf_scaling.study.folder import StudyFolder
     from hf_scaling.study.data_stages import prepare
+    from hf_scaling.study.folder import StudyFolder
 
     ladder = ["30k=28x2x2x112"]
     config = StudyConfig(sources=["abc_files"], abc_files=str(books), output_dir=str(study), ladder=ladder)

@@ -6,26 +6,32 @@
 A study folder prepared here is taken up by sweep.py and train.py with the same configuration.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from hf_scaling.records import exit_code
+from hf_scaling.study.data_stages import prepare, survey
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import add_study_options, make_parser, parse_study
-from hf_scaling.study.data_stages import prepare, survey
 
 STUDIES = Path(__file__).parent / "studies"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Prepare a study's data; return the exit code."""
+def command_line() -> argparse.ArgumentParser:
+    """What this recipe may be told."""
     parser = make_parser(__doc__)
     parser.add_argument("--overwrite", action="store_true", help="set aside a study of another configuration")
     add_study_options(parser, STUDIES / "laptop.yaml")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Prepare a study's data; return the exit code."""
 
     def work() -> int:
-        config, arguments = parse_study(parser, argv)
+        config, arguments = parse_study(command_line(), argv)
         folder = StudyFolder(config, arguments.overwrite)
         survey(folder, prepare(folder))
         print((folder.path / "dataset" / "README.md").read_text(encoding="utf-8").partition("---\n# ")[2])

@@ -10,14 +10,15 @@ Stopped at any moment, by Ctrl-C or worse, it goes on from there when started ag
 runs, it shares the work.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from hf_scaling.records import exit_code
+from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import add_study_options, make_parser, parse_study
-from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.stages import plan, run_study
 from hf_scaling.study.summary import describe_plan, summarize
 from hf_scaling.training.run import in_main_process
@@ -25,8 +26,8 @@ from hf_scaling.training.run import in_main_process
 STUDIES = Path(__file__).parent / "studies"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a study; return the exit code."""
+def command_line() -> argparse.ArgumentParser:
+    """What this recipe may be told."""
     parser = make_parser(__doc__)
     parser.add_argument(
         "--overwrite", action="store_true", help="set aside a study of another configuration and start anew"
@@ -41,9 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--force-retrain", action="store_true", help="train every run again; the earlier results are set aside"
     )
     add_study_options(parser, STUDIES / "laptop.yaml")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a study; return the exit code."""
 
     def work() -> int:
-        config, arguments = parse_study(parser, argv)
+        config, arguments = parse_study(command_line(), argv)
         folder = StudyFolder(config, arguments.overwrite)
         if arguments.force_retrain:
             print(f"earlier results: {folder.set_results_aside()}")

@@ -6,30 +6,36 @@
 RUN is FAMILY-SIZE, or a whole run id. A finished run is left alone; an interrupted one goes on from its checkpoint.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from hf_scaling.records import LEDGER, exit_code, read_ledger
+from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import add_study_options, make_parser, parse_study
-from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.stages import choose, plan, train_planned
 from hf_scaling.training.run import in_main_process
 
 STUDIES = Path(__file__).parent / "studies"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Train one run; return the exit code: 1 if it failed."""
+def command_line() -> argparse.ArgumentParser:
+    """What this recipe may be told."""
     parser = make_parser(__doc__)
     parser.add_argument("--run", required=True, help="which run: FAMILY-SIZE, or a run id")
     parser.add_argument("--overwrite", action="store_true", help="set aside a study of another configuration")
     add_study_options(parser, STUDIES / "laptop.yaml")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train one run; return the exit code: 1 if it failed."""
 
     def work() -> int:
-        config, arguments = parse_study(parser, argv)
+        config, arguments = parse_study(command_line(), argv)
         folder = StudyFolder(config, arguments.overwrite)
         prepared = prepare(folder)
         made = plan(folder, prepared)

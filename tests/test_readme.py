@@ -1,6 +1,7 @@
 """What the README and the pages of docs/ promise: every command, and of the README every link and number."""
 
 import re
+import runpy
 import shlex
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hf_scaling.records import finished_rows
-from hf_scaling.study.options import add_study_options, load_config, make_parser, parse_study
+from hf_scaling.study.options import load_config, parse_study
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -66,13 +67,11 @@ def test_a_command_does_what_it_says(command, commands, checkout):
         config = option(arguments, "--config", "recipes/studies/laptop.yaml")
         if config != "recipes/studies/quick.yaml" or "--output_dir" in arguments:
             # another study: minutes of training. That its options are right is what can be held here
-            parser = make_parser("readme")
-            parser.add_argument("--run")
-            parser.add_argument("--overwrite", action="store_true")
-            add_study_options(parser, ROOT / "recipes" / "studies" / "laptop.yaml")
+            parser = runpy.run_path(str(ROOT / "recipes" / program))["command_line"]()
             study, options = parse_study(parser, [word.replace("recipes/", f"{ROOT}/recipes/") for word in arguments])
             names = {f"{family}-{size.name}" for family in study.families for size in study.sizes}
-            assert options.run is None or options.run in names
+            named = {getattr(options, "run", None), *getattr(options, "only", [])} - {None}
+            assert all(name in names or name.isdecimal() for name in named)
             return
         assert load_config(ROOT / config, {}).folder == Path("outputs/quick")
     ended = commands.run(program, *arguments, cwd=checkout)

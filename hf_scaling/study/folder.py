@@ -1,6 +1,7 @@
 """One study's claim on its folder, and which of its stages are complete."""
 
 import fcntl
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -12,6 +13,7 @@ import yaml
 from hf_scaling.records import UserError, content_hash, read_json, set_aside, sweep_partials, write_json, write_text
 from hf_scaling.study.config import NOT_HASHED, StudyConfig
 
+LOCKS = ".locks"  # one for each run at work
 _NOT_OF_TRAINING = ("study.yaml", "stages.json", "dataset", "tokenizer", "tokens")
 
 
@@ -70,6 +72,7 @@ class StudyFolder:
             print(f"{self.path}: waiting for the runs that other processes train", flush=True)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.alone = True
+        shutil.rmtree(self.path / LOCKS, ignore_errors=True)  # of runs; nobody trains now
 
     def _claim(self) -> dict[str, Any]:
         """Check that the folder is empty or this study's own; return what earlier starts resolved."""

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from hf_scaling.records import append_row, finished_rows
+from hf_scaling.study.folder import LOCKS
 from hf_scaling.study.forecasts import seal
 from hf_scaling.study.progress import StudyProgress
 from hf_scaling.tokenization import load_tokenizer
@@ -59,7 +60,7 @@ class Workplace:
 @contextlib.contextmanager
 def _claim(study: Path, run_id: str) -> Iterator[bool]:
     """Hold a run against everybody else; whether that succeeded. The lock dies with its holder."""
-    locks = study / ".locks"
+    locks = study / LOCKS
     locks.mkdir(exist_ok=True)
     with open(locks / f"{run_id}.lock", "w") as lock:
         try:

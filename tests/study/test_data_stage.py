@@ -14,9 +14,9 @@ import yaml
 from hf_scaling.data.corpus import REASONS
 from hf_scaling.data.sources import SOURCES, music21_corpora
 from hf_scaling.records import UserError, read_json
+from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import load_config
-from hf_scaling.study.data_stages import prepare
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import yaml
 
 from hf_scaling.records import UserError
 from hf_scaling.study import plan
+from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import load_config
 from hf_scaling.study.stages import plan as plan_stage
-from hf_scaling.study.data_stages import prepare
 from hf_scaling.tokenization import CorpusEncoder
 from hf_scaling.training.blocks import write_streams
 
