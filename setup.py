@@ -14,6 +14,7 @@ VERSION = next(
 EXTRAS = {
     "test": [
         "pytest>=8,<10",
+        "pytest-xdist>=3.6,<4",
         "hypothesis>=6.100,<7",
         "markdown-it-py>=3,<5",
         "abcnotes>=0.1,<0.2",

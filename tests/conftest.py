@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import pytest
 import yaml
+from filelock import FileLock
 from hypothesis import settings
 
 Server = TypeVar("Server", bound=HTTPServer)
@@ -216,16 +217,25 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
 
 @pytest.fixture(scope="session")
 def quick_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The README's command for those in a hurry, into a folder with a space and letters beyond ASCII in its name."""
-    folder = tmp_path_factory.mktemp("a stüdy", numbered=False) / "quick ünïcode"
-    accelerate = Path(sys.executable).with_name("accelerate")
-    command = [accelerate, "launch", "recipes/sweep.py", "--config", "recipes/studies/quick.yaml"]
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    ended = subprocess.run(
-        [*command, "--output_dir", folder], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-    return Study(folder, ended.stdout, ended.stderr)
+    """The README's command for those in a hurry, into a folder with a space and letters beyond ASCII in its name.
+
+    It takes minutes: the first of pytest's processes that asks for it makes it for all of them.
+    """
+    base = tmp_path_factory.getbasetemp()
+    base = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "a stüdy"
+    folder, printed = base / "quick ünïcode", base / "printed.json"
+    base.mkdir(exist_ok=True)
+    with FileLock(base / "lock"):
+        if not printed.exists():
+            accelerate = Path(sys.executable).with_name("accelerate")
+            command = [accelerate, "launch", "recipes/sweep.py", "--config", "recipes/studies/quick.yaml"]
+            environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+            ended = subprocess.run(
+                [*command, "--output_dir", folder], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+            )
+            assert ended.returncode == 0, ended.stderr
+            printed.write_text(json.dumps([ended.stdout, ended.stderr]))
+    return Study(folder, *json.loads(printed.read_text()))
 
 
 @pytest.fixture(scope="session")
