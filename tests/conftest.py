@@ -231,7 +231,12 @@ def quick_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
             command = [accelerate, "launch", "recipes/sweep.py", "--config", "recipes/studies/quick.yaml"]
             environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
             ended = subprocess.run(
-                [*command, "--output_dir", folder], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+                [*command, "--output_dir", folder],
+                capture_output=True,
+                text=True,
+                cwd=ROOT,
+                env=environment,
+                check=False,
             )
             assert ended.returncode == 0, ended.stderr
             printed.write_text(json.dumps([ended.stdout, ended.stderr]))
