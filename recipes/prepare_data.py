@@ -22,7 +22,6 @@ STUDIES = Path(__file__).parent / "studies"
 def command_line() -> argparse.ArgumentParser:
     """What this recipe may be told."""
     parser = make_parser(__doc__)
-    parser.add_argument("--overwrite", action="store_true", help="set aside a study of another configuration")
     add_study_options(parser, STUDIES / "laptop.yaml")
     return parser
 

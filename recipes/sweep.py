@@ -30,9 +30,6 @@ def command_line() -> argparse.ArgumentParser:
     """What this recipe may be told."""
     parser = make_parser(__doc__)
     parser.add_argument(
-        "--overwrite", action="store_true", help="set aside a study of another configuration and start anew"
-    )
-    parser.add_argument(
         "--dry-run", action="store_true", help="prepare the data, print the runs, their cost and time, and stop"
     )
     parser.add_argument(

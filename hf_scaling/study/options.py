@@ -67,13 +67,16 @@ class _Parser(argparse.ArgumentParser):
 
 
 def add_study_options(parser: argparse.ArgumentParser, default_config: Path) -> None:
-    """`--config`, and one option for every field of StudyConfig."""
+    """`--config`, `--overwrite`, and one option for every field of StudyConfig."""
     parser.add_argument(
         "--config",
         type=Path,
         default=default_config,
         metavar="FILE",
         help=f"study to run (default: {default_config.name})",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="set aside a study of another configuration and start anew"
     )
     group = parser.add_argument_group("fields of the study (they outrank the file)")
     for f in fields(StudyConfig):
