@@ -20,8 +20,12 @@ def write_result(
 ) -> None:
     """Print the ratios and write the result. A goal is met by a ratio at or above it; one without a ratio is no goal.
 
+    name: of the file; figures of a GPU get a file of their own, as throughput_h100.json.
     rows: what was measured, in units that their keys name.
     """
+    gpu = _gpu()
+    if gpu:
+        name += "_" + next((word for word in gpu.lower().split() if any(map(str.isdigit, word))), "gpu")
     goals = {label: goal for label, goal in goals.items() if label in ratios}
     met = {label: ratios[label] >= goal for label, goal in goals.items()}
     for label, ratio in ratios.items():
@@ -30,7 +34,7 @@ def write_result(
     result = {
         "name": name,
         "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "machine": {"gpu": gpu, "cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version()},
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "git_commit": _git_commit(),
         "rows": rows,
@@ -56,6 +60,12 @@ def _cpu() -> str:
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()
+
+
+def _gpu() -> str | None:
+    """The GPU that a benchmark which has loaded torch could use."""
+    torch = sys.modules.get("torch")
+    return str(torch.cuda.get_device_name()) if torch and torch.cuda.is_available() else None
 
 
 def _git_commit() -> str:

@@ -7,6 +7,9 @@
 - as it comes: transformers' Trainer with its defaults on GPT2Config with its defaults (dropout 0.1, GPT-2's GELU in
   seven operations, unfused shifts), float32, eager;
 - bare: a loop in the style of nanoGPT (float32, eager, fused AdamW, clipping) on the very model that ours trains.
+
+MFU is the share of what a large matrix product in the same precision reaches that training's FLOPs make of it, counted
+as studies count them, attention as executed. On a GPU the sizes are larger, and the result is that card's.
 """
 
 import argparse
@@ -25,17 +28,23 @@ from common import write_result
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments
 
 import hf_scaling.study  # noqa: F401 - its thread policy
-from hf_scaling.models import Size, Vocabulary, build_model, to_device
+from hf_scaling.models import Size, Vocabulary, build_model, to_device, training_flops_per_token
 from hf_scaling.training.blocks import TokenBlocks
 from hf_scaling.training.precision import choose_precision, compile_possible
 from hf_scaling.training.spec import RunSpec
 from hf_scaling.training.trainer import RunTrainer
 
 _VOCABULARY = Vocabulary(100, 0, 1, 1)
-_SIZES = {"1M": Size("1M", 128, 5, 4, 512), "5M": Size("5M", 256, 6, 4, 1024)}
-_CONTEXT, _BATCH = 256, 8
-_WARM, _TIMED, _ROUNDS = 3, 8, 3
+_GPU = torch.cuda.is_available()
+if _GPU:
+    _SIZES = {"19M": Size("19M", 512, 6, 8, 2048), "126M": Size("126M", 1024, 10, 16, 4096)}
+    _CONTEXT, _BATCH, _TIMED, _SQUARE = 512, 64, 20, 8192
+else:
+    _SIZES = {"1M": Size("1M", 128, 5, 4, 512), "5M": Size("5M", 256, 6, 4, 1024)}
+    _CONTEXT, _BATCH, _TIMED, _SQUARE = 256, 8, 8, 1536
+_WARM, _ROUNDS = 3, 3
 _GOAL = 1.7
+_MFU_GOALS = {"19M: MFU": 0.25, "126M: MFU": 0.45}
 
 
 class _Clock(TrainerCallback):
@@ -62,6 +71,18 @@ def spec_of(size: Size, precision: str, compiled: bool) -> RunSpec:
         optimizer="adamw", learning_rate=1e-3, rest_rate_ratio=1.0, weight_decay=0.1, schedule="wsd", warmup_updates=1,
         decay_fraction=0.5, max_grad_norm=1.0, dropout=0.0, precision=precision, compile=compiled, seed=0, data_hash="",
     )  # fmt: skip
+
+
+def peak_flops(precision: str) -> float:
+    """FLOPs a second of a large square matrix product, the best of several."""
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+    matrix = torch.randn(_SQUARE, _SQUARE, device="cuda" if _GPU else "cpu", dtype=kind)
+    best = 0.0
+    for _ in range(8):
+        start = time.perf_counter()
+        (matrix @ matrix)[0, 0].item()  # waits for a GPU
+        best = max(best, 2 * _SQUARE**3 / (time.perf_counter() - start))
+    return best
 
 
 def ours(spec: RunSpec) -> float:
@@ -117,7 +138,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     cores = len(os.sched_getaffinity(0))
     torch.set_num_threads(cores)
-    rows, ratios, goals = [], {}, {}
+    rows, ratios, goals = [], {}, dict(_MFU_GOALS)
     tokens = _TIMED * _BATCH * _CONTEXT
     context = multiprocessing.get_context("spawn")
     with context.Pool(cores, torch.set_num_threads, (1,)) as pool:
@@ -134,15 +155,19 @@ def main() -> None:
                 "bare loop": partial(bare, plain),
             }
             seconds: dict[str, list[float]] = {way: [] for way in ways}
+            peak = 0.0
             for _ in range(_ROUNDS):
+                peak = max(peak, peak_flops(precision))
                 for way, measure in ways.items():
                     seconds[way].append(measure())
                     print(f"{name} {way:28} {tokens / seconds[way][-1]:10,.0f} tokens/s", flush=True)
             for way, found in seconds.items():
                 rate = tokens / min(found)
                 rows.append({"size": name, "way": way, "tokens_per_second": round(rate, 1), "seconds": found})
-            rows.append({"size": name, "precision": precision, "bf16_speedup": bf16, "threads": cores})
+            machine = {"precision": precision, "bf16_speedup": bf16, "threads": cores, "matrix_product_flops": peak}
+            rows.append({"size": name} | machine)
             best = min(min(seconds[way]) for way in ways if way.startswith("ours"))
+            ratios[f"{name}: MFU"] = training_flops_per_token(plain.model_config())[0] * tokens / best / peak
             for other in ("Trainer as it comes", "bare loop"):
                 label = f"{name}: the fastest of ours over {other}"
                 ratios[label], goals[label] = min(seconds[other]) / best, _GOAL
