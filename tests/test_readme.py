@@ -1,5 +1,6 @@
 """What the README and the pages of docs/ promise: every command, and of the README every link and number."""
 
+import json
 import re
 import runpy
 import shlex
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import hf_scaling
 from hf_scaling.records import finished_rows
 from hf_scaling.study.options import load_config, parse_study
 
@@ -19,12 +21,19 @@ INSTALL = "pip install -e . && accelerate launch recipes/sweep.py"
 TEST = 'pip install -e ".[test]" && python -m pytest'
 
 
+def notebook_commands():
+    """What the notebook has Accelerate launch."""
+    cells = json.loads((ROOT / "docs" / "colab.ipynb").read_text(encoding="utf-8"))["cells"]
+    lines = [line.strip() for cell in cells if cell["cell_type"] == "code" for line in cell["source"]]
+    return [line.removeprefix("!") for line in lines if line.startswith("!accelerate ")]
+
+
 def readme_commands():
-    """Every command of the bash blocks of the README and of docs/, without comments."""
+    """Every command of the bash blocks of the README and of docs/, and of the notebook, without comments."""
     pages = [README, *(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))]
     blocks = re.findall(r"^```bash\n(.*?)^```", "\n".join(pages), re.MULTILINE | re.DOTALL)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [command for line in lines if (command := re.sub(r"\s+#.*", "", line).strip())]
+    return [command for line in lines if (command := re.sub(r"\s+#.*", "", line).strip())] + notebook_commands()
 
 
 COMMANDS = readme_commands()
@@ -98,6 +107,11 @@ def test_every_file_that_it_names_is_there():
     assert named
     for name in named:
         assert (ROOT / name).exists(), name
+
+
+def test_the_notebook_launches_and_the_citation_names_this_version():
+    assert len(notebook_commands()) == 2
+    assert f"version: {hf_scaling.__version__}\n" in (ROOT / "docs" / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_no_placeholder_is_left():
