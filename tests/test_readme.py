@@ -24,8 +24,8 @@ TEST = 'pip install -e ".[test]" && python -m pytest'
 def notebook_commands():
     """What the notebook has Accelerate launch."""
     cells = json.loads((ROOT / "docs" / "colab.ipynb").read_text(encoding="utf-8"))["cells"]
-    lines = [line.strip() for cell in cells if cell["cell_type"] == "code" for line in cell["source"]]
-    return [line.removeprefix("!") for line in lines if line.startswith("!accelerate ")]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code").replace("\\\n", " ")
+    return [line.removeprefix("!") for line in code.splitlines() if line.startswith("!accelerate ")]
 
 
 def readme_commands():
