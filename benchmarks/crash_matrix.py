@@ -5,10 +5,10 @@
     python benchmarks/crash_matrix.py --kills 10           # quicker
     python benchmarks/crash_matrix.py --folder /tmp/matrix # keep what was found so far, and go on from there
 
-A study of about 15 seconds is started and killed (SIGKILL, at a moment drawn evenly from a third of its length), and again
-in the same folder, until it comes to its end. One in three studies trains two runs side by side, and one in three is
-shared by two sweeps, of which either may be killed. At its end its ledger, metrics, weights, fits and samples must be
-those of a study that nobody interrupted, to the bit, with no row twice or missing and no temporary file left.
+A study of about 15 seconds is started and killed (SIGKILL, at a moment drawn evenly from a third of its length), and
+again in the same folder, until it comes to its end. One in three studies trains two runs side by side, and one in three
+is shared by two sweeps, of which either may be killed. At its end its ledger, metrics, weights, fits and samples must
+be those of a study that nobody interrupted, to the bit, with no row twice or missing and no temporary file left.
 """
 
 import argparse
