@@ -46,6 +46,13 @@ def test_the_launcher_without_a_gpu_uses_none():
         assert load_config_from_file(str(path)).use_cpu == path.stem.startswith("cpu")
 
 
+def test_launchers_of_one_machine_take_any_free_port_so_that_two_can_run_at_once():
+    for path in LAUNCHERS:
+        config = load_config_from_file(str(path))
+        if config.num_machines == 1 and config.num_processes > 1:
+            assert config.main_process_port == 0, path.name
+
+
 def test_the_seed_study_asks_for_the_licence_of_its_tunes():
     config = load_config(ROOT / "recipes" / "studies" / "seed.yaml", {})
     assert config.sources == ["the_session"]

@@ -1,5 +1,6 @@
 """The study folder's ground rules: atomic writes, content hashes and the ledger. Standard library only."""
 
+from hf_scaling.records.checksums import CHECKSUMS, checksums, first_damaged, vouch, vouched
 from hf_scaling.records.errors import UserError, exit_code
 from hf_scaling.records.files import (
     atomic_dir,
@@ -17,21 +18,26 @@ from hf_scaling.records.files import (
 from hf_scaling.records.ledger import LEDGER, LEDGER_FIELDS, append_row, finished_rows, read_ledger
 
 __all__ = [
+    "CHECKSUMS",
     "LEDGER",
     "LEDGER_FIELDS",
     "UserError",
     "append_row",
     "atomic_dir",
     "atomic_file",
+    "checksums",
     "content_hash",
     "exit_code",
     "file_sha256",
     "finished_rows",
+    "first_damaged",
     "read_json",
     "read_jsonl",
     "read_ledger",
     "set_aside",
     "sweep_partials",
+    "vouch",
+    "vouched",
     "write_json",
     "write_jsonl",
     "write_text",

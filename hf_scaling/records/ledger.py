@@ -1,4 +1,8 @@
-"""THE LEDGER (`runs.jsonl`): one JSON row per ended run, append only, at most one finished row per run."""
+"""THE LEDGER (`runs.jsonl`): one JSON row per ended run, append only, at most one finished row per run.
+
+Each row ends with a checksum of its values, for JSON has none: a digit that rots on the disk is found, and so is one
+that somebody changes. Whoever reads the ledger never sees it.
+"""
 
 import fcntl
 import json
@@ -11,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_scaling.records.errors import UserError
+from hf_scaling.records.files import content_hash
 
 LEDGER = "runs.jsonl"  # its name in a study folder
 
@@ -53,6 +58,7 @@ LEDGER_FIELDS: dict[str, tuple[type, ...]] = {
     "git_commit": (str,),
     "config_hash": (str,),
 }
+_CHECKSUM = "checksum"
 _ALWAYS = ("run_id", "study", "family", "size", "status")
 _WHEN_FINISHED = (*_ALWAYS, "n_params", "n_params_non_embedding", "n_tokens", "flops", "flops_causal", "val_loss")
 
@@ -102,6 +108,8 @@ def read_ledger(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
             raise UserError(f"{path}, line {number}: not valid JSON ({error}); remove the line") from None
         if problem := validate_row(row):
             raise UserError(f"{path}, line {number}: {problem}")
+        if row.pop(_CHECKSUM, None) not in (None, content_hash(row)):  # rows that other programs write have none
+            raise UserError(f"{path}, line {number}: damaged, or changed after it was written; remove the line")
         if row["status"] == "finished":
             if row["run_id"] in finished:
                 raise UserError(f"{path}, line {number}: run {row['run_id']} has a finished row already; remove one")
@@ -134,7 +142,7 @@ def append_row(path: Path, row: dict[str, Any]) -> bool:
     """
     if problem := validate_row(row):
         raise UserError(f"{path}: {problem}")
-    line = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    line = (json.dumps(row | {_CHECKSUM: content_hash(row)}, ensure_ascii=False, allow_nan=False) + "\n").encode()
     with _locked(path):
         rows, _ = read_ledger(path)
         if row["status"] == "finished" and any(

@@ -82,5 +82,7 @@ def _identity(config: StudyConfig, dataset: Path) -> dict[str, str | None]:
     """What the sources hold; of one that is not on this machine, what it held where the data set was built."""
     now = {name: SOURCES[name].identity(config.source_options()) for name in config.source_weights}
     record = dataset / "statistics.json"
-    then = read_json(record).get("identity", {}) if record.exists() else {}
+    if all(now.values()) or not record.exists():
+        return now
+    then = read_json(record).get("identity", {})
     return {name: found or then.get(name) for name, found in now.items()}

@@ -10,7 +10,17 @@ from typing import IO, Any
 
 import yaml
 
-from hf_scaling.records import UserError, content_hash, read_json, set_aside, sweep_partials, write_json, write_text
+from hf_scaling.records import (
+    UserError,
+    checksums,
+    content_hash,
+    first_damaged,
+    read_json,
+    set_aside,
+    sweep_partials,
+    write_json,
+    write_text,
+)
 from hf_scaling.study.config import NOT_HASHED, StudyConfig
 
 LOCKS = ".locks"  # one for each run at work
@@ -56,8 +66,17 @@ class StudyFolder:
         except BlockingIOError:
             print(f"{self.path}: another process is at work there; joining it as soon as it trains", flush=True)
             fcntl.flock(lock, fcntl.LOCK_SH)
-            self.alone = False
+            self.alone = self._is_last(lock)
         return lock
+
+    def _is_last(self, lock: IO[str]) -> bool:
+        """Whether whoever was waited for is gone, before it came to train; then the folder is held alone."""
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(lock, fcntl.LOCK_SH)  # the attempt let go of it
+            return False
+        return True
 
     def share(self) -> None:
         """Let other processes train too."""
@@ -89,16 +108,19 @@ class StudyFolder:
             hash_then, resolved = earlier.pop("config_hash"), dict(earlier.pop("resolved"))
         except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
             raise UserError(f"{record}: damaged; use --overwrite to start anew, or another --output_dir") from None
+        now = asdict(self.config)
+        keys = [k for k in {**earlier, **now} if k not in NOT_HASHED and earlier.get(k) != now.get(k)]
         if hash_then != self.config.config_hash:
             if all(path.name == "study.yaml" or path.name.startswith(".") for path in self.path.iterdir()):
                 self._write({})  # nothing was made yet: a corrected configuration may go on here
                 return {}
-            now = asdict(self.config)
-            keys = [k for k in {**earlier, **now} if k not in NOT_HASHED and earlier.get(k) != now.get(k)]
-            raise UserError(
-                f"output_dir: {self.path} belongs to a study with other values of {', '.join(keys)}; "
-                "use --overwrite to set it aside, or another --output_dir"
-            )
+            if keys:
+                raise UserError(
+                    f"output_dir: {self.path} belongs to a study with other values of {', '.join(keys)}; "
+                    "use --overwrite to set it aside, or another --output_dir"
+                )
+        if keys or hash_then != self.config.config_hash:
+            self._write(resolved)  # a value or the hash was damaged, and the other still says whose folder this is
         return resolved
 
     def _write(self, resolved: dict[str, Any]) -> None:
@@ -113,7 +135,7 @@ class StudyFolder:
             self.resolved = resolved
 
     def stage(self, name: str, inputs: Any, outputs: Sequence[str], work: Callable[[], object]) -> str:
-        """Do a stage, unless its outputs stand there from the same inputs; return the key that stands for them.
+        """Do a stage, unless its outputs stand there unharmed, from the same inputs; return their key.
 
         Args:
             inputs: whatever decides the outcome, as JSON; keys of earlier stages among them.
@@ -124,14 +146,21 @@ class StudyFolder:
         if not isinstance(stages, dict) or not all(isinstance(done, dict) for done in stages.values()):
             raise UserError(f"{record}: not a record of stages; delete it to have it rebuilt")
         key = content_hash([name, inputs])
-        if stages.get(name, {}).get("key") == key and all((self.path / output).exists() for output in outputs):
-            print(f"{name}: complete, nothing to do")
-            return key
+        done = stages.get(name, {})
+        if done.get("key") == key and all((self.path / output).exists() for output in outputs):
+            damaged = first_damaged(self.path, done.get("files", {}))
+            if damaged is None:
+                print(f"{name}: complete, nothing to do")
+                return key
+            print(f"{name}: {self.path / damaged} is damaged, or was changed by somebody else; made again")
+            self._need_alone(name)
+            (self.path / damaged).unlink(missing_ok=True)  # what is made may not rest on it
         self._need_alone(name)
         print(f"{name} ...", flush=True)
         start = time.perf_counter()
         work()
-        stages[name] = {"key": key, "seconds": round(time.perf_counter() - start, 2)}
+        seconds = round(time.perf_counter() - start, 2)
+        stages[name] = {"key": key, "seconds": seconds, "files": checksums(self.path, outputs)}
         write_json(record, stages)
         return key
 

@@ -1,5 +1,6 @@
 """The conductor: every stage in turn, each from the study folder and into it."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -44,8 +45,10 @@ def plan(folder: StudyFolder, prepared: Prepared) -> Plan:
     made = settle(config, planner.runs(rules), resolved)
     folder.resolve(made.resolved)
     listed, path = list_runs(made, config.name, prepared.unique_tokens), folder.path / PLAN
-    if not path.exists() or read_json(path) != listed:
-        write_json(path, listed)
+    with contextlib.suppress(UserError):  # absent or damaged
+        if read_json(path) == listed:
+            return made
+    write_json(path, listed)
     return made
 
 

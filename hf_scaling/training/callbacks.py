@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from hf_scaling.records import read_jsonl, write_jsonl
+from hf_scaling.records import read_jsonl, vouch, write_jsonl
 from hf_scaling.training.checkpoints import METRICS, keep_trunk
 from hf_scaling.training.spec import RunSpec
 
@@ -72,9 +72,11 @@ class PaceCallback(TrainerCallback):
             raise FloatingPointError(f"loss is {float(logs['loss'])} at step {state.global_step}")
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Keep the state before the cooldown; Trainer removes its own checkpoints one by one."""
+        """Vouch for the checkpoint, and keep that before the cooldown; Trainer removes its own one by one."""
+        checkpoint = self._folder / "checkpoints" / f"checkpoint-{state.global_step}"
+        if args.world_size == 1:  # else other processes may be writing their part of it still
+            vouch(checkpoint, ["."])
         if self._trunks and state.is_world_process_zero and state.global_step == self._spec.trunk_end:
-            checkpoint = self._folder / "checkpoints" / f"checkpoint-{state.global_step}"
             keep_trunk(self._spec, checkpoint, self._folder / METRICS, self._trunks)
 
 

@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from hf_scaling.records import atomic_dir
+from hf_scaling.records import UserError, atomic_dir, first_damaged, vouched
 from hf_scaling.training.spec import RunSpec
 
 METRICS = "metrics.jsonl"
@@ -16,15 +16,27 @@ def _step(checkpoint: Path) -> int:
 
 
 def last_whole_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; Trainer writes its state last. Torn ones are removed."""
+    """The newest checkpoint that is whole. Torn and damaged ones are removed."""
     for checkpoint in sorted(folder.glob("checkpoint-*"), key=_step, reverse=True):
-        try:
-            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            shutil.rmtree(checkpoint)
-        else:
+        if _is_whole(checkpoint):
             return checkpoint
+        shutil.rmtree(checkpoint)
     return None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether it was written to its end (Trainer writes its state last) and is still what it was.
+
+    One without checksums was saved by several processes, or interrupted right before them.
+    """
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        damaged = first_damaged(checkpoint, vouched(checkpoint))
+    except (OSError, UserError, ValueError):
+        return False
+    if damaged:
+        print(f"{checkpoint / damaged}: damaged; not going on from there", flush=True)
+    return damaged is None
 
 
 def discard_checkpoints(folder: Path) -> None:
@@ -49,4 +61,4 @@ def keep_trunk(spec: RunSpec, checkpoint: Path, metrics: Path, trunks: Path) -> 
 def find_trunk(spec: RunSpec, trunks: Path) -> Path | None:
     """The farthest state of the same trunk that lies before this run's own cooldown."""
     kept = [path for path in (trunks / spec.trunk).glob("checkpoint-*") if spec.trunk and _step(path) <= spec.trunk_end]
-    return max(kept, key=_step, default=None)
+    return next((path for path in sorted(kept, key=_step, reverse=True) if _is_whole(path)), None)

@@ -6,7 +6,7 @@ from typing import Any
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_scaling.models import generation_limit, to_device
-from hf_scaling.records import atomic_dir
+from hf_scaling.records import UserError, atomic_dir, first_damaged, vouched
 
 
 def save_model(
@@ -32,5 +32,16 @@ def save_model(
 
 
 def load_model(folder: Path | str) -> PreTrainedModel:
-    """The model that `save_model` wrote (or one from the Hub), on the GPU where there is one; safetensors only."""
+    """The model that `save_model` wrote (or one from the Hub), on the GPU where there is one; safetensors only.
+
+    Raises:
+        UserError: the folder is that of a run, and a file in it is not what it was.
+    """
+    run = Path(folder).parent
+    expected = {name: of for name, of in vouched(run).items() if name.startswith(f"{Path(folder).name}/")}
+    if damaged := first_damaged(run, expected):
+        raise UserError(
+            f"{run / damaged}: damaged, or changed after it was written; remove {run} and its row in the ledger "
+            "to have it trained again"
+        )
     return to_device(AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, trust_remote_code=False))

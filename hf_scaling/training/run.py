@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 from hf_scaling.models import build_model
-from hf_scaling.records import UserError, write_json
+from hf_scaling.records import CHECKSUMS, UserError, vouch, write_json
 from hf_scaling.training.blocks import TokenBlocks, read_stream
 from hf_scaling.training.callbacks import (
     MetricsCallback,
@@ -134,6 +134,7 @@ def train_run(
     """
     started_at = now()
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / CHECKSUMS).unlink(missing_ok=True)  # of an earlier outcome
     write_json(folder / "config.json", asdict(spec))
     checkpoint = last_whole_checkpoint(folder / "checkpoints")
     if checkpoint is None and trunks is not None and (checkpoint := find_trunk(spec, trunks)):
@@ -158,6 +159,7 @@ def train_run(
             "position_loss": [round(nats, 6) for nats in result.position_loss.tolist()],
         },
     )
+    vouch(folder, ["config.json", METRICS, "model", "validation.json"])
     return row | {
         "val_loss": result.loss,
         "val_loss_stderr": result.loss_stderr,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from hf_scaling.records import LEDGER, append_row, read_json, write_json
+from hf_scaling.records import LEDGER, append_row, finished_rows, read_json, write_json, write_jsonl
 from tests.conftest import TINY
 
 SIZES, HORIZONS = [10_000, 30_000, 100_000, 300_000], [500_000, 2_000_000]
@@ -106,9 +106,8 @@ def test_what_proves_nothing_is_refused(study, commands):
     path.write_text(sealed)
 
     ledger = (study / LEDGER).read_text()
-    (study / LEDGER).write_text(
-        ledger.replace('"val_loss": 3', '"val_loss": 4', 1).replace('"val_loss": 2', '"val_loss": 4', 1)
-    )
+    rows = [row | {"val_loss": row["val_loss"] + 1} for row in finished_rows(study / LEDGER)]
+    write_jsonl(study / LEDGER, rows)
     assert "the runs it rests on are not those of" in refused("score", study)
     (study / LEDGER).write_text(ledger)
 

@@ -121,6 +121,7 @@ def test_a_checkpoint_that_was_torn_is_not_used(make_spec, train, tmp_path):
     assert outcome(tmp_path / "torn", row) == whole
     discard_checkpoints(tmp_path / "torn")
     assert sorted(path.name for path in (tmp_path / "torn").iterdir()) == [
+        "checksums.json",
         "config.json",
         "metrics.jsonl",
         "model",

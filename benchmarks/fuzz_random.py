@@ -1,0 +1,120 @@
+"""A million random texts through the notation engine: any text in, and no exception comes out but ours.
+
+    python benchmarks/fuzz_random.py                     # 1,000,000 texts, about ten minutes of one core
+    python benchmarks/fuzz_random.py --texts 20000       # quicker
+
+`fuzz_notation.py` watches which branches a text reaches, and pays for it with nine tenths of its speed. Here nothing
+watches: texts are short, and a third each are words of the notation in any order, real tunes with pieces torn out and
+put in, and characters from all of Unicode. A seed makes each text, so that a failure can be had again by its number.
+"""
+
+import argparse
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from common import bundled_tunes, write_result
+from fuzz_notation import _PROPERTIES, _SLOW, _WORDS
+
+_HEADER = "X:1\nT:Random\nM:{}\nL:1/8\nK:{}\n"
+_NOTES = (
+    "A",
+    "B2",
+    "c",
+    "d'",
+    "E,",
+    "^F",
+    "_G/",
+    "=a3/2",
+    "z",
+    "x2",
+    "|",
+    " ",
+    "\n",
+    "[ce]",
+    "A>B",
+    "(",
+    ")",
+    ":|",
+    "|:",
+)
+_AVERAGE = 12  # pieces of a text
+_ODD = "\x00\x7f\x85\u2028\ufeff\ud800\U0001d11e%\\\r\t"
+
+
+def words(draw: random.Random, tunes: Sequence[str]) -> str:
+    """Words of the notation in any order, under a header or under none."""
+    pieces = draw.choices((*_NOTES, *_WORDS), k=min(100, int(draw.expovariate(1 / _AVERAGE)) + 1))
+    metre, key = draw.choice(["C", "6/8", "4/4", "none", "3/0", "9999/1"]), draw.choice(["D", "Ador", "Hp", "?"])
+    header = _HEADER.format(metre, key)
+    return (header if draw.random() < 0.6 else "") + "".join(pieces)
+
+
+def torn(draw: random.Random, tunes: Sequence[str]) -> str:
+    """The beginning of a real tune, with pieces torn out and put in."""
+    text = draw.choice(tunes)[: draw.randint(20, 160)]
+    for _ in range(draw.randint(1, 5)):
+        at = draw.randrange(len(text) + 1)
+        piece = draw.choice(_WORDS) if draw.random() < 0.7 else draw.choice(_ODD)
+        text = text[:at] + piece + text[at + draw.choice([0, 0, 1, 8]) :]
+    return text
+
+
+def characters(draw: random.Random, tunes: Sequence[str]) -> str:
+    """Any characters, those of the notation more often than others."""
+    anywhere = (chr(draw.randrange(32, 127)), chr(draw.randrange(0x110000)), draw.choice(_ODD))
+    return "".join(draw.choice(anywhere) for _ in range(draw.randint(0, 40)))
+
+
+_KINDS: tuple[Callable[[random.Random, Sequence[str]], str], ...] = (words, torn, characters)
+
+
+def make(number: int, seed: int, tunes: Sequence[str]) -> tuple[str, str]:
+    """Text `number` of a seed, and its kind."""
+    draw = random.Random(seed * 1_000_000_007 + number)
+    kind = _KINDS[number % len(_KINDS)]
+    return kind(draw, tunes), kind.__name__
+
+
+def _give_up(*_: Any) -> None:
+    raise TimeoutError(f"took longer than {_SLOW} s")
+
+
+def main() -> None:
+    """Try every text, print what was found, write the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--texts", type=int, default=1_000_000, help="how many (default 1,000,000)")
+    parser.add_argument("--seed", type=int, default=0, help="of all of them (default 0)")
+    arguments = parser.parse_args()
+    tunes = bundled_tunes()
+    signal.signal(signal.SIGALRM, _give_up)
+    failures: list[dict[str, Any]] = []
+    counted: Counter[str] = Counter()
+    length, slowest, began = 0, 0.0, time.process_time()
+    for number in range(arguments.texts):
+        text, kind = make(number, arguments.seed, tunes)
+        counted[kind] += 1
+        length += len(text)
+        signal.alarm(_SLOW)
+        start = time.process_time()
+        try:
+            _PROPERTIES[number // len(_KINDS) % len(_PROPERTIES)](text)
+        except Exception as error:  # whatever comes out is what is looked for
+            failures.append({"number": number, "text": ascii(text), "error": f"{type(error).__name__}: {error}"[:300]})
+            print(failures[-1], flush=True)
+        signal.alarm(0)
+        slowest = max(slowest, time.process_time() - start)
+    took = time.process_time() - began
+    row = {"seed": arguments.seed, "texts": arguments.texts, **counted, "mean_characters": length / arguments.texts}
+    row |= {"cpu_seconds": took, "texts_per_cpu_second": arguments.texts / took, "slowest_seconds": slowest}
+    row |= {"failures": failures}
+    right = "share of texts for which everything holds"
+    ratios = {right: 1 - len(failures) / arguments.texts, "texts": float(arguments.texts)}
+    write_result("fuzz_random", [row], ratios, {right: 1.0, "texts": 1e6})
+
+
+if __name__ == "__main__":
+    main()
