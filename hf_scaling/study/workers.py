@@ -25,7 +25,8 @@ from hf_scaling.study.forecasts import seal
 from hf_scaling.study.progress import StudyProgress
 from hf_scaling.tokenization import load_tokenizer
 from hf_scaling.training.checkpoints import discard_checkpoints
-from hf_scaling.training.row import describe, now
+from hf_scaling.training.processes import PartnerLostError
+from hf_scaling.training.row import describe, in_one_line, now
 from hf_scaling.training.run import train_run
 from hf_scaling.training.spec import RunSpec
 
@@ -99,9 +100,11 @@ def train_one(work: Workplace, spec: RunSpec, report: Report) -> bool:
                 report_to=work.report_to,
                 progress=lambda step: report(spec.run_id, step),
             )
-        except (RuntimeError, FloatingPointError, MemoryError) as error:
-            reason = " ".join(str(error).split())[:500] or type(error).__name__
-            row |= {"status": "failed", "error": reason, "started_at": started_at, "finished_at": now()}
+        except (RuntimeError, FloatingPointError, MemoryError, PartnerLostError) as error:
+            row |= {"status": "failed", "error": in_one_line(error), "started_at": started_at, "finished_at": now()}
+            if isinstance(error, PartnerLostError):
+                append_row(work.ledger, row)
+                raise
         append_row(work.ledger, row)
         discard_checkpoints(folder)
         return True

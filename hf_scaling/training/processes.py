@@ -17,6 +17,13 @@ from accelerate.utils import broadcast_object_list
 from hf_scaling.records import UserError
 
 _PATIENCE = timedelta(days=2)  # followers wait while the main process prepares data or evaluates
+_FOR_A_FAILURE = timedelta(minutes=1)
+_meeting: Any = None  # the processes once more, to meet in while what they share otherwise may be stuck
+_together = True
+
+
+class PartnerLostError(UserError):
+    """A process of the run died, or failed while the others did not; they can do nothing together any more."""
 
 
 def n_processes() -> int:
@@ -26,14 +33,31 @@ def n_processes() -> int:
 
 def join_processes() -> bool:
     """Meet the other processes, if there are any; whether this one is the main one."""
+    global _meeting
     if n_processes() == 1:
         return True
-    return PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE).is_main_process
+    state = PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
+    _meeting = torch.distributed.new_group(backend="gloo")
+    return state.is_main_process
+
+
+def all_failed() -> bool:
+    """Whether the other processes failed as well; called by each that did.
+
+    If not, one of them has died, or is in the middle of an update and waits there for this one.
+    """
+    global _together
+    if n_processes() > 1:
+        try:
+            torch.distributed.monitored_barrier(_meeting, _FOR_A_FAILURE)
+        except RuntimeError:
+            _together = False
+    return _together
 
 
 def announce(task: Any) -> None:
     """Hand `task` to every follower; called by the main process."""
-    if n_processes() > 1:
+    if n_processes() > 1 and _together:
         broadcast_object_list([task])
 
 

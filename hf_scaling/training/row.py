@@ -38,6 +38,11 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def in_one_line(error: BaseException) -> str:
+    """Why a run failed, in at most 500 characters."""
+    return " ".join(str(error).split())[:500] or type(error).__name__
+
+
 def describe(spec: RunSpec, study: str, unique_tokens: int) -> dict[str, Any]:
     """The part of a ledger row that is known before the run begins.
 

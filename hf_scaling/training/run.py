@@ -1,6 +1,5 @@
 """One run through transformers' Trainer, from its spec to its model, its metrics and its ledger row."""
 
-import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,8 +22,15 @@ from hf_scaling.training.callbacks import (
 from hf_scaling.training.checkpoints import METRICS, find_trunk, last_whole_checkpoint
 from hf_scaling.training.evaluation import Evaluation, evaluate
 from hf_scaling.training.model_folder import load_model, save_model
-from hf_scaling.training.processes import announce, follow, join_processes, n_processes
-from hf_scaling.training.row import now
+from hf_scaling.training.processes import (
+    PartnerLostError,
+    all_failed,
+    announce,
+    follow,
+    join_processes,
+    n_processes,
+)
+from hf_scaling.training.row import in_one_line, now
 from hf_scaling.training.spec import RunSpec
 from hf_scaling.training.trainer import RunTrainer, is_out_of_memory, most_halvings
 
@@ -85,10 +91,15 @@ class Fit:
 def _train_in_memory(fit: Fit, callbacks: Sequence[TrainerCallback]) -> tuple[RunTrainer, dict[str, Any] | None, int]:
     """Train, with half the micro-batch and twice the accumulation each time that memory runs out; how often it did."""
     while True:
-        announce(fit)
         try:
+            announce(fit)
             return *fit.train(callbacks), fit.halvings
-        except (RuntimeError, MemoryError) as error:
+        except (RuntimeError, FloatingPointError, MemoryError) as error:
+            if not all_failed():
+                raise PartnerLostError(
+                    f"{fit.spec.run_id}: a process of the run died, or failed alone ({in_one_line(error)}); "
+                    "the same command goes on from the last checkpoint"
+                ) from error
             # one of several processes may be out of memory alone, and the others would wait for it for ever
             if not is_out_of_memory(error) or fit.halvings == most_halvings(fit.spec) or n_processes() > 1:
                 raise
@@ -131,6 +142,7 @@ def train_run(
     Raises:
         FloatingPointError: the loss became NaN or infinite.
         RuntimeError: torch failed (out of memory among others).
+        PartnerLostError: another process of the run died, or failed alone.
     """
     started_at = now()
     folder.mkdir(parents=True, exist_ok=True)
@@ -190,7 +202,10 @@ def in_main_process(work: Callable[[], int]) -> int:
 
 
 def _follow_fit(fit: Fit) -> None:
-    with contextlib.suppress(
-        RuntimeError, FloatingPointError, MemoryError, UserError
-    ):  # the main process tells the reason
+    try:
         fit.train()
+    except UserError:
+        return  # the main process tells it
+    except (RuntimeError, FloatingPointError, MemoryError):
+        if not all_failed():
+            raise  # and the launcher ends the others, who would wait for this process for ever
