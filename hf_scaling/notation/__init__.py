@@ -21,7 +21,7 @@ from hf_scaling.notation.durations import WHOLE
 from hf_scaling.notation.events import Bar, Field, Note, Rest
 from hf_scaling.notation.fields import Key, Meter, parse_key, parse_meter, parse_unit
 from hf_scaling.notation.grammar import Machine
-from hf_scaling.notation.pitch import pitches
+from hf_scaling.notation.pitch import pitches, pitches_of
 from hf_scaling.notation.plain import plain
 from hf_scaling.notation.problems import CODES
 from hf_scaling.notation.repair import Repaired, Unrepairable, repair
@@ -59,6 +59,7 @@ __all__ = [
     "parse_unit",
     "parts",
     "pitches",
+    "pitches_of",
     "plain",
     "read",
     "repair",
