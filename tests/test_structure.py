@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hf_scaling"
 FLOORS = [
-    {"notation", "tokenization", "models", "laws", "records"},
+    {"notation", "fingerprint", "tokenization", "models", "laws", "records"},
     {"music", "hub", "data", "training", "generation", "report"},
     {"study"},
     {"cli"},

@@ -7,7 +7,7 @@ from sys import intern
 import ftfy
 import numpy as np
 
-from hf_scaling.data.families import fingerprint
+from hf_scaling.fingerprint import fingerprint
 from hf_scaling.notation import CODES, header, judge, melody_of, read
 
 FIELDS = "XTCOABDFGHNSZRPQMLK"  # those that a header may keep, in the order in which it keeps them

@@ -18,27 +18,10 @@ from tqdm import tqdm
 
 from hf_scaling.data.pairs import jaccard, reaches
 
-_NGRAM = 6
-_LARGEST_INTERVAL = 15  # two octaves and a step; wider leaps are rare and may share a code
 _MISSED = 0.01  # chance that a pair exactly at the threshold is never proposed
 _BANDS_AT_ONCE = 16  # bounds the memory of one batch of signatures
 _ROWS_AT_ONCE = 512  # rensa hands signatures over as Python lists, which are large
 _GRAMS_AT_ONCE = 2**20
-
-
-def fingerprint(melody: Sequence[int]) -> np.ndarray:
-    """The set of diatonic-interval 6-grams of a melody, each as one integer: uint32, ascending, shape (grams,).
-
-    Args:
-        melody: staff positions; below seven there is no gram.
-    """
-    steps: np.ndarray = np.diff(np.asarray(melody, dtype=np.int64))
-    if len(steps) < _NGRAM:
-        return np.empty(0, dtype=np.uint32)
-    digits = np.clip(steps, -_LARGEST_INTERVAL, _LARGEST_INTERVAL) + _LARGEST_INTERVAL
-    base = 2 * _LARGEST_INTERVAL + 1
-    codes = np.lib.stride_tricks.sliding_window_view(digits, _NGRAM) @ (base ** np.arange(_NGRAM))
-    return np.unique(codes).astype(np.uint32)
 
 
 def incidence(fingerprints: Sequence[np.ndarray]) -> csr_array:

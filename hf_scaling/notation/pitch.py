@@ -124,7 +124,12 @@ def pitches(text: str) -> list[int]:
     All voices come one after the other, as they are written; repeats are not played. Never raises: a key that cannot
     be read changes nothing. See `Listener` for how accidentals are read.
     """
-    machine, listener, found = read(text), Listener(), []
+    return pitches_of(read(text))
+
+
+def pitches_of(machine: Machine) -> list[int]:
+    """The `pitches` of the tune that `machine` has read, one for each of its Note events."""
+    listener, found = Listener(), []
     notes = note_events(machine)
     for kind, token, offset in machine.tokens:
         note = notes.get(offset)

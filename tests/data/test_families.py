@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_scaling.data.clean import CleanOptions, CleanTune, clean
-from hf_scaling.data.families import find_families, fingerprint, incidence
+from hf_scaling.data.families import find_families, incidence
 from hf_scaling.data.pairs import jaccard
 from hf_scaling.data.sources import SOURCES, SourceOptions
+from hf_scaling.fingerprint import fingerprint
 from hf_scaling.notation import melody
 
 HEADER = "X:1\nM:none\nL:1/8\nK:C\n"

@@ -59,15 +59,15 @@ def write_figure(figure: "Figure", path: Path) -> None:
 
 @contextmanager
 def drawing(
-    rows: int, columns: int, width: float, legend_width: float = 0.0, height: float = 3.9
+    rows: int, columns: int, width: float, legend_width: float = 0.0, height: float = 3.9, share: bool = True
 ) -> "Iterator[tuple[Figure, Sequence[Axes]]]":
-    """A figure of `columns` panels, each `width` by `height` inches, that share the vertical axis."""
+    """A figure of panels, each `width` by `height` inches, that share the vertical axis unless told otherwise."""
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width * columns + legend_width, height * rows), layout="constrained")
-        panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        panels = figure.subplots(rows, columns, sharey=share, squeeze=False)
         yield figure, list(panels.flat)
 
 
