@@ -1,9 +1,7 @@
 """One function over many items on every core, in order, holding only a few at a time."""
 
-import ctypes
 import gc
 import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -11,12 +9,13 @@ from itertools import islice
 from multiprocessing.context import ForkContext, ForkProcess
 from typing import Any, TypeVar
 
+from hf_scaling.records import begin_worker
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _CHUNK = 256
 _AHEAD = 4  # chunks per process that wait for their turn
-_PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
 
 
 def in_parallel(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -32,7 +31,7 @@ def in_parallel(function: Callable[[Item], Result], items: Iterable[Item]) -> It
         yield from map(function, source)
         return
     waiting: deque[Future[list[Result]]] = deque()
-    with ProcessPoolExecutor(processes, _Forks(), _begin) as pool:
+    with ProcessPoolExecutor(processes, _Forks(), _begin, (os.getpid(),)) as pool:
         chunk = first
         while chunk:
             waiting.append(pool.submit(_each, function, chunk))
@@ -53,14 +52,9 @@ class _Forks(ForkContext):
             super().__init__(*arguments, **options, daemon=True)
 
 
-def _begin() -> None:
-    """A fork's first act: leave Ctrl-C to its parent, die with it, and keep the garbage collector off what it inherits.
-
-    An orphan would hold the lock of the study folder for ever; the collector would walk through all of the parent's
-    modules again and again.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _begin(parent: int) -> None:
+    """A fork's first act; it keeps the garbage collector from walking through all of the parent's modules."""
+    begin_worker(parent)
     gc.freeze()
 
 

@@ -16,6 +16,7 @@ from hf_scaling.records.files import (
     write_text,
 )
 from hf_scaling.records.ledger import LEDGER, LEDGER_FIELDS, append_row, finished_rows, read_ledger
+from hf_scaling.records.worker import begin_worker
 
 __all__ = [
     "CHECKSUMS",
@@ -25,6 +26,7 @@ __all__ = [
     "append_row",
     "atomic_dir",
     "atomic_file",
+    "begin_worker",
     "checksums",
     "content_hash",
     "exit_code",

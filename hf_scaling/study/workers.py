@@ -5,10 +5,9 @@ machine or on another that sees the same folder, may work on the same study: a l
 """
 
 import contextlib
-import ctypes
 import fcntl
 import multiprocessing
-import signal
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -19,7 +18,7 @@ from typing import Any
 
 import torch
 
-from hf_scaling.records import append_row, finished_rows
+from hf_scaling.records import append_row, begin_worker, finished_rows
 from hf_scaling.study.folder import LOCKS
 from hf_scaling.study.forecasts import seal
 from hf_scaling.study.progress import StudyProgress
@@ -30,7 +29,6 @@ from hf_scaling.training.row import describe, in_one_line, now
 from hf_scaling.training.run import train_run
 from hf_scaling.training.spec import RunSpec
 
-_PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
 Report = Callable[[str, int], None]
 
 
@@ -117,12 +115,10 @@ def train_all(work: Workplace, specs: Sequence[RunSpec], side_by_side: int, prog
     return _Crew(work, side_by_side, progress).train(specs)
 
 
-def _begin(threads: int, queue: Any) -> None:
-    """A worker's first act: leave Ctrl-C to its parent and die with it."""
+def _begin(parent: int, threads: int, queue: Any) -> None:
     global _reports
+    begin_worker(parent)
     _reports = queue
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     torch.set_num_threads(threads)
 
 
@@ -159,7 +155,7 @@ class _Crew:
         return done
 
     def _pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self._size, self._spawn, _begin, (self._work.threads, self._reports))
+        return ProcessPoolExecutor(self._size, self._spawn, _begin, (os.getpid(), self._work.threads, self._reports))
 
     def _drain(self) -> None:
         while (report := self._reports.get()) is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from hf_scaling.records import begin_worker
 from hf_scaling.training.precision import WORTHWHILE, Probe
 from hf_scaling.training.processes import n_processes
 from hf_scaling.training.spec import RunSpec
@@ -48,15 +49,16 @@ def _speedup(spec: RunSpec, several: int, cores: int, threads: int) -> float:
 
 def _together(spec: RunSpec, processes: int, threads: int) -> float:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _meet, (context.Barrier(processes), threads)) as pool:
+    with ProcessPoolExecutor(processes, context, _meet, (os.getpid(), context.Barrier(processes), threads)) as pool:
         return sum(pool.map(_rate, [spec] * processes))
 
 
 _barrier: Any = None  # where the processes of a measurement wait for each other
 
 
-def _meet(barrier: Any, threads: int) -> None:
+def _meet(parent: int, barrier: Any, threads: int) -> None:
     global _barrier
+    begin_worker(parent)
     _barrier = barrier
     torch.set_num_threads(threads)
 
