@@ -5,6 +5,7 @@ from hf_scaling.records.errors import UserError, exit_code
 from hf_scaling.records.files import (
     atomic_dir,
     atomic_file,
+    check_room,
     content_hash,
     file_sha256,
     read_json,
@@ -25,6 +26,7 @@ __all__ = [
     "append_row",
     "atomic_dir",
     "atomic_file",
+    "check_room",
     "checksums",
     "content_hash",
     "exit_code",
