@@ -6,9 +6,9 @@
     python benchmarks/crash_matrix.py --folder /tmp/matrix # keep what was found so far, and go on from there
 
 A study of about 15 seconds is started and killed (SIGKILL, at a moment drawn evenly from a third of its length), and
-again in the same folder, until it comes to its end. One in three studies trains two runs side by side, and one in three
-is shared by two sweeps, of which either may be killed. At its end its ledger, metrics, weights, fits and samples must
-be those of a study that nobody interrupted, to the bit, with no row twice or missing and no temporary file left.
+again in the same folder, until it comes to its end. Every second study is shared by two sweeps, of which either may be
+killed. At its end its ledger, metrics, weights, fits and samples must be those of a study that nobody interrupted, to
+the bit, with no row twice or missing and no temporary file left.
 """
 
 import argparse
@@ -28,16 +28,12 @@ import yaml
 from common import write_result
 
 _TESTS = Path(__file__).parents[1] / "tests"
-_WAYS: dict[str, tuple[int, list[str]]] = {  # sweeps at once, and their options
-    "alone": (1, []),
-    "side by side": (1, ["--side_by_side", "2"]),
-    "two sweeps": (2, []),
-}
+_WAYS = {"alone": 1, "two sweeps": 2}  # at once
 _STAGES = ("dataset", "tokenizer", "tokens", "corpus picture", "baselines", "plan", "runs", "fits", "comparison")
 _STAGES += ("figures", "best", "samples", "report")
 differences = runpy.run_path(str(_TESTS / "sameness.py"))["differences"]
 
-Start = Callable[..., Any]
+Start = Callable[[Path], Any]
 
 
 def stage_at(folder: Path) -> str:
@@ -59,8 +55,8 @@ def live(start: Start, folder: Path, way: str, longest: float, draw: random.Rand
         way: one of `_WAYS`.
         longest: seconds; kills come evenly spread from 0 to here after the start before.
     """
-    sweeps, options = _WAYS[way]
-    running = [start(folder, *options) for _ in range(sweeps)]
+    sweeps = _WAYS[way]
+    running = [start(folder) for _ in range(sweeps)]
     killed: list[str] = []
     ended: set[Any] = set()
     while len(ended) < sweeps:
@@ -71,7 +67,7 @@ def live(start: Start, folder: Path, way: str, longest: float, draw: random.Rand
         if not _has_ended(running[victim]) and len(killed) < most:
             killed.append(stage_at(folder))
             running[victim].kill_when(lambda: True)
-            running[victim] = start(folder, *options)
+            running[victim] = start(folder)
         ended = {sweep.pid for sweep in running if _has_ended(sweep)}
         for sweep in running:
             if sweep.pid in ended and sweep.wait().code not in (0, -signal.SIGKILL):
@@ -101,8 +97,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         configuration.write_text(yaml.safe_dump(tests["TINY"]), encoding="utf-8")
         commands = tests["Commands"](Path(tempfile.mkdtemp(dir=aside)))
 
-        def start(folder: Path, *options: object) -> Any:
-            return commands.start("sweep.py", "--config", configuration, "--output_dir", folder, *options)
+        def start(folder: Path) -> Any:
+            return commands.start("sweep.py", "--config", configuration, "--output_dir", folder)
 
         rows = matrix(start, place, arguments.kills)
         commands.stop()

@@ -5,6 +5,7 @@ from hf_scaling.records.errors import UserError, exit_code
 from hf_scaling.records.files import (
     atomic_dir,
     atomic_file,
+    check_room,
     content_hash,
     file_sha256,
     read_json,
@@ -27,6 +28,7 @@ __all__ = [
     "atomic_dir",
     "atomic_file",
     "begin_worker",
+    "check_room",
     "checksums",
     "content_hash",
     "exit_code",

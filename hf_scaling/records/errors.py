@@ -1,9 +1,12 @@
 """The one exception that is meant for a person at a terminal, and how a command line tells it."""
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
+
+_OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 class UserError(ValueError):
@@ -20,9 +23,11 @@ def exit_code(program: str, work: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in _OF_DISKS:
             raise  # not about a file that somebody named
-        message = f"{error.filename}: {error.strerror}"
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+        if error.errno in _OF_DISKS:
+            message += "; what was finished is kept, the same command goes on from there"
     except KeyboardInterrupt:
         print(f"\n{program}: interrupted; the same command goes on from here", file=sys.stderr)
         return 130

@@ -1,5 +1,6 @@
 """Files that are either whole or absent, and hashes of what they hold."""
 
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from typing import Any
 from hf_scaling.records.errors import UserError
 
 PARTIAL = ".partial-"  # what an interrupted write leaves behind starts with this
+_FULL = 2**16  # bytes; a disk with less is full
 
 
 def content_hash(value: Any) -> str:
@@ -28,6 +30,23 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _is_full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < _FULL
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Give the name of what was to be written to errors of the disk, which have none where a write fails."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        full = error.errno is None and _is_full(path.parent)  # numpy counts bytes instead
+        number = errno.ENOSPC if full else error.errno or errno.EIO
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is flushed to disk and takes the place of `path`."""
@@ -36,9 +55,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        with _naming(path):
+            yield temporary
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
         temporary.chmod(0o644)  # mkstemp makes files private; a study folder is meant to be read
         os.replace(temporary, path)
     finally:
@@ -52,7 +72,8 @@ def atomic_dir(path: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=path.parent))
     old = temporary.with_name(f"{temporary.name}-old")
     try:
-        yield temporary
+        with _naming(path):
+            yield temporary
         temporary.chmod(0o755)
         if path.exists():
             os.replace(path, old)  # a removal can be interrupted halfway, a rename cannot
@@ -60,6 +81,12 @@ def atomic_dir(path: Path) -> Iterator[Path]:
     finally:
         for leftover in (temporary, old):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def check_room(folder: Path) -> None:
+    """Raise OSError if the disk of a folder is full: for libraries that say something else then."""
+    if _is_full(folder):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def sweep_partials(folder: Path) -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
-from hf_scaling.records import append_row, begin_worker, finished_rows
+from hf_scaling.records import append_row, begin_worker, check_room, finished_rows
 from hf_scaling.study.folder import LOCKS
 from hf_scaling.study.forecasts import seal
 from hf_scaling.study.progress import StudyProgress
@@ -98,7 +99,8 @@ def train_one(work: Workplace, spec: RunSpec, report: Report) -> bool:
                 report_to=work.report_to,
                 progress=lambda step: report(spec.run_id, step),
             )
-        except (RuntimeError, FloatingPointError, MemoryError, PartnerLostError) as error:
+        except (RuntimeError, FloatingPointError, MemoryError, SafetensorError, PartnerLostError) as error:
+            check_room(folder)  # torch and safetensors have words of their own for that
             row |= {"status": "failed", "error": in_one_line(error), "started_at": started_at, "finished_at": now()}
             if isinstance(error, PartnerLostError):
                 append_row(work.ledger, row)

@@ -104,6 +104,19 @@ def test_any_text_has_a_verdict_and_whatever_is_repaired_plays(text: str) -> Non
     assert all(1 <= done.line <= len(lines) for done in repaired.repairs)
 
 
+@pytest.mark.parametrize(
+    "music",
+    [
+        "E,=a3/2::%%K:D\nz4\n[1,3 yD\n^F[CEG]2\nA:|[M:3/4]|]:|2 ",
+        "A>B\nw:E,:|A>B}X:1\n[1,3 E,!trill!E,X:1\n|]U:k=!f!\n[M:3/4]:|2 U:k=!f!\n3/2",
+    ],
+)
+def test_a_last_bar_with_nothing_in_it_to_drop_is_closed(music: str) -> None:
+    repaired = repair(f"X:1\nM:none\nL:1/8\nK:Ador\n{music}")
+    assert check(repaired.text).playable
+    assert repaired.repairs[-1].code == "last-bar"
+
+
 @given(TEXTS)
 @settings(max_examples=200)
 def test_what_else_reads_a_tune_takes_any_text(text: str) -> None:

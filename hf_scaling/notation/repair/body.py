@@ -129,6 +129,7 @@ def end_edits(machine: Machine) -> list[Edit]:
     if cut_off and len(bars) > 2 and len(machine.voices) < 2:
         at = bars[-2].offset
         kept = next(text for _, text, offset in machine.tokens if offset == at)
-        kept = "|]" if kept == "|" else kept
-        return [Edit(at, end, kept, "bar-short", "the last bar was cut off and is dropped")]
+        if at + len(kept) < end:  # or nothing stands behind it that could be dropped
+            kept = "|]" if kept == "|" else kept
+            return [Edit(at, end, kept, "bar-short", "the last bar was cut off and is dropped")]
     return [Edit(end, end, " |]", "last-bar", "the last bar is closed with |]")]
