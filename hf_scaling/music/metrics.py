@@ -31,7 +31,7 @@ METRICS = {
     "strict": Metric("strictly valid", "share of tunes that parse, each bar as long as the metre says, as written"),
     "playable": Metric("playable", "share of tunes that leave a player in no doubt, as written"),
     "repaired_strict": Metric(
-        "strictly valid after repair", "the same after repair, which mends no bars, for tunes with a metre"
+        "strictly valid after repair", "the same after repair, which mends no bars, and with a metre"
     ),
     "in_key": Metric("notes in key", "share of a tune's notes in the scale of its K: field"),
     "in_a_scale": Metric("notes in one scale", "share of a tune's notes in the best of the twelve major scales"),
@@ -52,6 +52,27 @@ METRICS = {
 }
 _OF_TEXT = ("parses", "strict", "playable", "repaired_strict")
 _OF_MUSIC = ("in_key", "in_a_scale", "ends_on_tonic", "right_bars", "even_sections", "alike_sections", "repeated_bars")
+
+
+def against(tunes: Sequence[Portrait], real: Sequence[Portrait]) -> dict[str, Estimate]:
+    """The metrics that hold a set of tunes against real ones; none with fewer than two of a kind that hold music."""
+    music, theirs = ([tune for tune in some if tune.has_music] for some in (tunes, real))
+    if min(len(music), len(theirs)) < 2:
+        return {}
+
+    def counts(name: str) -> tuple[np.ndarray, np.ndarray]:
+        one, other = (np.array([getattr(tune, name) for tune in some]) for some in (music, theirs))
+        return one, other
+
+    found = {
+        "pitch_class_divergence": jensen_shannon(*counts("pitch_classes")),
+        "interval_divergence": jensen_shannon(*counts("steps")),
+        "rhythm_divergence": jensen_shannon(*counts("values")),
+        "pitch_class_overlap": overlap_area(*counts("pitch_classes")),
+        "interval_overlap": overlap_area(*counts("steps")),
+        "told_apart": two_sample_accuracy(music, theirs),
+    }
+    return {name: estimate for name, estimate in found.items() if estimate}
 
 
 @dataclass(frozen=True)
@@ -101,8 +122,7 @@ class Yardstick:
         found: dict[str, Estimate | None] = {name: share([getattr(tune, name) for tune in tunes]) for name in _OF_TEXT}
         music = [tune for tune in tunes if tune.has_music]
         found |= {name: mean([getattr(tune, name) for tune in music]) for name in _OF_MUSIC}
-        if len(music) > 1 and len(self._reference) > 1:
-            found |= self._against_reference(music)
+        found |= against(music, self._reference)
         theirs = [one for tune, one in zip(tunes, copying, strict=True) if tune.has_music]
         found["longest_shared"] = mean([one.longest_shared for one in theirs], np.median)
         found["copied"] = share([one.longest_shared > self.longest_human for one in theirs])
@@ -112,17 +132,3 @@ class Yardstick:
     def measure_real(self, n_tunes: int) -> dict[str, Estimate]:
         """The same for real tunes, at most `n_tunes` of them."""
         return self.measure(self.real[:n_tunes], self.real_copying[:n_tunes])
-
-    def _against_reference(self, music: Sequence[Portrait]) -> dict[str, Estimate | None]:
-        def counts(name: str) -> tuple[np.ndarray, np.ndarray]:
-            one, other = (np.array([getattr(tune, name) for tune in tunes]) for tunes in (music, self._reference))
-            return one, other
-
-        return {
-            "pitch_class_divergence": jensen_shannon(*counts("pitch_classes")),
-            "interval_divergence": jensen_shannon(*counts("steps")),
-            "rhythm_divergence": jensen_shannon(*counts("values")),
-            "pitch_class_overlap": overlap_area(*counts("pitch_classes")),
-            "interval_overlap": overlap_area(*counts("steps")),
-            "told_apart": two_sample_accuracy(music, self._reference),
-        }

@@ -13,13 +13,14 @@ from hf_scaling.report.corpus import against_compressor, baseline_rows, leak_row
 from hf_scaling.report.finding import comparison_sentence, finding
 from hf_scaling.report.limits import limits
 from hf_scaling.report.reading import Record, Study, read_study
+from hf_scaling.report.worth import worth_rows
 
 _FILTERS = (
     *("family", "convention", "fixed", "plus_minus", "count", "short", "power_of_ten"),
     *("duration", "memory", "percent", "interval", "plain", "yes_or_no", "listed"),
 )
 _ELSEWHERE = ("config_hash", "output_dir")  # shown above the table; a path of one machine, not a choice of the study
-_FIGURES = ("figures/scaling", "figures/training_curves", "dataset/corpus")
+_FIGURES = ("figures/scaling", "figures/training_curves", "dataset/corpus", "music/metrics")
 _MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".mid": "audio/midi", ".opus": "audio/ogg"}
 
 
@@ -77,6 +78,7 @@ def _content(study: Study) -> dict[str, Any]:
         "verdict_on_baselines": against_compressor(study),
         "music": _music_summary(study.samples),
         "cards": [_card(study.folder / "samples", sample) for sample in study.samples],
+        "worth": worth_rows(study.worth) if study.worth else [],
         "provenance": _provenance(study),
         "configuration": [(key, formats.plain(value)) for key, value in study.config.items() if key not in _ELSEWHERE],
         "resolved": [(key, formats.plain(value)) for key, value in study.resolved.items() if key != "command"],

@@ -43,6 +43,11 @@ _TWINS = {"tunes": int, "twins": dict}
 _BASELINES = {"convention": str, "train_characters": int, "models": list}
 _BASELINE = {"name": str, "adaptive": bool, "validation": _NUMBER, "test": _NUMBER}
 _LICENCE = {"source": str, "identifier": str, "notice": str, "commercial_use": bool, "redistributable": bool}
+_WORTH = {"drawing": dict, "level": _NUMBER, "metrics": dict, "real": dict, "models": list, "trends": list}
+_WORTH |= {"n_real": int, "n_reference": int, "longest_human": int}
+_MODEL = {"family": str, "n_params": int, "best": bool, "metrics": dict}
+_TREND = {"family": str, "metric": str, "verdict": str}
+_ESTIMATE = {"value": _NUMBER, "low": _NUMBER, "high": _NUMBER}
 _COMPARISON = {"families": list, "difference": _NUMBER, "interval": list, "level": _NUMBER, "verdict": str}
 
 
@@ -67,6 +72,7 @@ class Study:
     baselines: Record | None
     licences: list[Record]
     samples: list[Record]
+    worth: Record | None
     seconds: Record
 
     @property
@@ -118,6 +124,7 @@ def read_study(folder: Path) -> Study:
         baselines=_baselines(folder / "dataset/baselines.json"),
         licences=(statistics or {}).get("licences") or _notices(folder / "dataset/README.md"),
         samples=_samples(folder / "samples/samples.jsonl"),
+        worth=_worth(folder / "music.json"),
         seconds=_stage_seconds(folder / "stages.json", runs),
     )
 
@@ -221,6 +228,22 @@ def _samples(path: Path) -> list[Record]:
         for which in ("raw_verdict", "verdict"):
             _check(path, sample[which], _VERDICT)
     return samples
+
+
+def _worth(path: Path) -> Record | None:
+    worth = _object(path, _WORTH)
+    if worth is not None:
+        _check(path, worth["drawing"], {"n_tunes": int, "temperature": _NUMBER, "top_p": _NUMBER})
+        for model in worth["models"]:
+            _check(path, model, _MODEL)
+        for trend in worth["trends"]:
+            _check(path, trend, _TREND)
+        for metric in worth["metrics"].values():
+            _check(path, metric, {"label": str, "about": str})
+        for measured in (worth["real"], *(model["metrics"] for model in worth["models"])):
+            for estimate in measured.values():
+                _check(path, estimate, _ESTIMATE)
+    return worth
 
 
 def _notices(card: Path) -> list[Record]:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from hf_scaling.generation import Generation, generate_tunes
 from hf_scaling.music.estimate import LEVEL, Estimate
-from hf_scaling.music.metrics import Copying, Yardstick
+from hf_scaling.music.metrics import METRICS, Copying, Yardstick
 from hf_scaling.music.novelty import NEAR
 from hf_scaling.music.portrait import Portrait, portray
 from hf_scaling.notation import melody
@@ -97,6 +97,7 @@ def evaluate_music(study: Path, drawing: Drawing) -> dict[str, Any]:
     record = {
         "drawing": asdict(drawing),
         "level": LEVEL,
+        "metrics": {name: metric._asdict() for name, metric in METRICS.items()},
         "real": as_records(yardstick.measure_real(drawing.n_tunes)),
         "n_real": min(len(yardstick.real), drawing.n_tunes),
         "n_reference": yardstick.n_reference,
@@ -116,11 +117,13 @@ def as_records(estimates: dict[str, Estimate]) -> dict[str, dict[str, float]]:
 
 def _models(study: Path) -> Iterator[tuple[dict[str, Any], Path]]:
     """Ledger rows of the finished runs, smallest first within a family, and of the best model; with its weights."""
-    rows = [row | {"best": False, "folder": f"runs/{row['run_id']}/model"} for row in finished_rows(study / LEDGER)]
+    rows = finished_rows(study / LEDGER)
+    families = list(dict.fromkeys(row["family"] for row in rows))
+    rows = [row | {"best": False, "folder": f"runs/{row['run_id']}/model"} for row in rows]
     if (study / "best.json").exists():
         best = read_json(study / "best.json")
         rows.append(best | {"run_id": f"best-{best['run_id']}", "best": True, "folder": best["model_path"]})
-    for row in sorted(rows, key=lambda row: (row["best"], row["n_params"])):
+    for row in sorted(rows, key=lambda row: (row["best"], families.index(row["family"]), row["n_params"])):
         weights = study / row["folder"] / "model.safetensors"
         if weights.is_file():
             yield row, weights

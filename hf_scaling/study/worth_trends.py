@@ -76,7 +76,7 @@ def _panel(record: Record, name: str) -> Record:
         runs = [run for run in record["models"] if not run["best"] and run["family"] == trend["family"]]
         horizon = max(run["n_tokens"] for run in runs)
         points = [
-            {"n": run["n_params"], **run["metrics"][name]}
+            run["metrics"][name] | {"n": run["n_params"]}  # where n was how many tunes
             for run in runs
             if run["n_tokens"] == horizon and name in run["metrics"]
         ]

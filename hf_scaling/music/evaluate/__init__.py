@@ -1,0 +1,1 @@
+"""Metrics for the library `evaluate`, each a folder that `evaluate.load(path)` takes, offline."""

@@ -1,0 +1,1 @@
+"""`evaluate.load("hf_scaling/music/evaluate/tune_distances")`."""
