@@ -19,11 +19,13 @@ EXTRAS = {
         "abcnotes>=0.1,<0.2",
         "symusic>=0.5.7,<0.7",
         "tensorboard>=2.16,<3",
+        "gradio>=6,<7",
+        "playwright>=1.50,<2",
     ],
     "trackers": ["trackio>=0.5", "tensorboard>=2.16,<3"],
     "quality": ["ruff>=0.15,<0.18", "mypy>=1.18,<3", "types-PyYAML", "types-tqdm"],
     "midi": ["symusic>=0.5.7,<0.7"],
-    "demo": ["gradio>=5,<7"],
+    "demo": ["gradio>=6,<7"],
 }
 EXTRAS["dev"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 
@@ -37,7 +39,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["hf_scaling", "hf_scaling.*"]),
-    package_data={"hf_scaling.report": ["*.html", "*.css"], "hf_scaling.hub": ["cards/*"]},
+    package_data={"hf_scaling.report": ["*.html", "*.css"], "hf_scaling.hub": ["cards/*", "space/*.txt"]},
     install_requires=[
         "torch>=2.9,<2.14",
         "transformers>=5.17,<5.24",
