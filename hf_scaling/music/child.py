@@ -20,6 +20,7 @@ from typing import Any
 
 _START = 180.0  # seconds to import music21, on a slow and busy machine
 _CONVERTERS = {"midi": "hf_scaling.music.midi_child", "score": "hf_scaling.music.score_child"}
+_HERE = str(Path(__file__).parents[2])  # where this package lies, installed or not
 
 Reply = dict[str, Any]
 
@@ -31,7 +32,11 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONHASHSEED": "0"},  # the same bytes for the same tune
+            env={
+                **os.environ,
+                "PYTHONHASHSEED": "0",  # the same bytes for the same tune
+                "PYTHONPATH": os.pathsep.join(filter(None, (_HERE, os.environ.get("PYTHONPATH")))),
+            },
         )
         assert self._process.stdin
         assert self._process.stdout

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from hf_scaling.notation import parse_key, parse_meter
 from hf_scaling.records import UserError
 
 _KEPT = 4  # models in memory
+_loading = Lock()  # transformers makes an empty model first, and two threads at it get in each other's way
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ class Writing(BaseStreamer):
         """The end shows in `future`."""
 
     def _write(self) -> Generation:
-        model, self._tokenizer = _load(self.model.name, self.model.revision)
+        with _loading:
+            model, self._tokenizer = _load(self.model.name, self.model.revision)
         known = self._tokenizer.get_vocab()
         if strange := "".join(dict.fromkeys(c for c in self.text if c not in known)):
             raise UserError(f"{strange!r}: the model has never seen these characters; leave them out")
