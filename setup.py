@@ -21,11 +21,15 @@ EXTRAS = {
         "tensorboard>=2.16,<3",
         "gradio>=6,<7",
         "playwright>=1.50,<2",
+        "midirenderer>=0.1.3,<0.2",
+        "pretty_midi>=0.2.10,<0.3",
+        "soundfile>=0.13,<0.15",
     ],
     "trackers": ["trackio>=0.5", "tensorboard>=2.16,<3"],
     "quality": ["ruff>=0.15,<0.18", "mypy>=1.18,<3", "types-PyYAML", "types-tqdm"],
     "midi": ["symusic>=0.5.7,<0.7"],
-    "demo": ["gradio>=6,<7"],
+    "audio": ["midirenderer>=0.1.3,<0.2", "pretty_midi>=0.2.10,<0.3", "soundfile>=0.13,<0.15"],
+    "demo": ["gradio>=6,<7", "midirenderer>=0.1.3,<0.2", "pretty_midi>=0.2.10,<0.3", "soundfile>=0.13,<0.15"],
 }
 EXTRAS["dev"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 

@@ -1,9 +1,9 @@
-"""Run risky converters in a child process that may hang, die or be killed.
+"""Run risky libraries in a child process that may hang, die or be killed.
 
 music21 takes seconds to import and some tunes hold it for minutes; verovio can take its process down. So one child
 serves many jobs, one JSON line each way, and is replaced when a job outlives its time or the child dies.
 
-The child's side is `python -m hf_scaling.music.child NAME`, with NAME one of `_CONVERTERS`.
+The child's side is `python -m hf_scaling.music.child NAME`, with NAME one of `_WORKS`.
 """
 
 import contextlib
@@ -19,8 +19,13 @@ from pathlib import Path
 from typing import Any
 
 _START = 180.0  # seconds to import music21, on a slow and busy machine
-_CONVERTERS = {"midi": "hf_scaling.music.midi_child", "score": "hf_scaling.music.score_child"}
 _HERE = str(Path(__file__).parents[2])  # where this package lies, installed or not
+_WORKS = {  # name -> a module of which `work(source, path)` does one job
+    "audio": "hf_scaling.music.audio_child",
+    "midi": "hf_scaling.music.midi_child",
+    "score": "hf_scaling.music.score_child",
+    "second reading": "hf_scaling.music.cross_check_child",
+}
 
 Reply = dict[str, Any]
 
@@ -83,33 +88,51 @@ class _Child:
             self._stdin.close()
 
 
-def convert(name: str, jobs: Iterable[tuple[str, Path]], timeout: float) -> list[Reply]:
-    """Run the converter `name` over (ABC text, path of the result) pairs; `timeout` in seconds for each.
+class Worker:
+    """Does jobs of one kind, in a child that is started with the first of them and replaced where it died.
 
-    One reply per job, in order: what the converter returned, or `{"error": reason}`. A result appears under its path
+    Use it in a `with` block: the child ends with it.
+    """
+
+    def __init__(self, name: str) -> None:
+        """`name` is one of `_WORKS`."""
+        self._name = name
+        self._child: _Child | None = None
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._child is not None:
+            self._child.kill()
+
+    def ask(self, source: str, path: Path, timeout: float) -> Reply:
+        """What the child made of a job, or `{"error": reason}`; `timeout` in seconds."""
+        if self._child is None or not self._child.alive:
+            self._child = _Child(self._name)
+            greeting = self._child.ask(None, _START)
+            if "error" in greeting:
+                return greeting
+        return self._child.ask({"source": source, "path": str(path)}, timeout)
+
+
+def convert(name: str, jobs: Iterable[tuple[str, Path]], timeout: float) -> list[Reply]:
+    """Have `name` make a file of each (ABC text or path of a file, path of the result); `timeout` in seconds for each.
+
+    One reply per job, in order: what the child returned, or `{"error": reason}`. A result appears under its path
     whole or not at all, and nothing else is left behind.
     """
     replies: list[Reply] = []
-    child: _Child | None = None
-    try:
-        for abc, path in jobs:
-            if child is None or not child.alive:
-                child = _Child(name)
-                greeting = child.ask(None, _START)
-                if "error" in greeting:
-                    replies.append(greeting)
-                    continue
+    with Worker(name) as worker:
+        for source, path in jobs:
             partial = path.with_name(f".{path.name}.{os.getpid()}.part")
             try:
-                reply = child.ask({"abc": abc, "path": str(partial)}, timeout)
+                reply = worker.ask(source, partial, timeout)
                 if "error" not in reply:
                     os.replace(partial, path)
             finally:
                 partial.unlink(missing_ok=True)
             replies.append(reply)
-    finally:
-        if child is not None:
-            child.kill()
     return replies
 
 
@@ -123,7 +146,7 @@ def _serve(name: str) -> None:
         replies.flush()
 
     try:
-        module = importlib.import_module(_CONVERTERS[name])
+        module = importlib.import_module(_WORKS[name])
     except ImportError as error:
         answer({"error": f"the package {error.name} is not installed: pip install {error.name}"})
         return
@@ -131,7 +154,7 @@ def _serve(name: str) -> None:
     for line in sys.stdin:
         job = json.loads(line)
         try:
-            answer(module.convert(job["abc"], Path(job["path"])))
+            answer(module.work(job["source"], Path(job["path"])))
         except Exception as error:  # whatever the libraries raise is an answer; only this process knows their kinds
             answer({"error": f"{type(error).__name__}: {error}"[:300]})
 

@@ -11,7 +11,7 @@ from hf_scaling.music.abc_score import load
 _DEFAULT_TEMPO = 500_000  # microseconds a quarter note, by the MIDI standard
 
 
-def convert(abc: str, path: Path) -> dict[str, Any]:
+def work(abc: str, path: Path) -> dict[str, Any]:
     """Write `abc` to `path` as MIDI; return its length in seconds and its number of notes."""
     score = load(abc)
     measures = list(score.recurse().getElementsByClass(stream.Measure))

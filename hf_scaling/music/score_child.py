@@ -51,7 +51,7 @@ _OPTIONS = {
 defaults.title = defaults.author = ""  # else music21 signs every score
 
 
-def convert(abc: str, path: Path) -> dict[str, Any]:
+def work(abc: str, path: Path) -> dict[str, Any]:
     """Engrave `abc` as one SVG page at `path`."""
     score = load(abc)
     for mark in list(score.recurse().getElementsByClass(tempo.TempoIndication)):

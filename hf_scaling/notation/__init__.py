@@ -9,7 +9,8 @@ once, the result is the same. On it stand
 - `check` (`check.py`): parses, strict, playable, and diagnostics with the codes of `CODES`;
 - `repair` (`repair.py`): mend a tune, with a log;
 - `pitches` (`pitch.py`): the MIDI number of every note; `transpose` (`transpose.py`): a tune in another key;
-- `canonical_repeats` (`repeats.py`): every repeat as `|: ... :|`, for players that get anything else wrong.
+- `canonical_repeats` (`repeats.py`), `plain` (`plain.py`): every repeat as `|: ... :|`, and a tune without ornaments,
+  for players that get anything else wrong.
 
 The standard followed is ABC 2.1 (https://abcnotation.com/wiki/abc:standard:v2.1), as folk tunes use it.
 """
@@ -21,6 +22,7 @@ from hf_scaling.notation.events import Bar, Field, Note, Rest
 from hf_scaling.notation.fields import Key, Meter, parse_key, parse_meter, parse_unit
 from hf_scaling.notation.grammar import Machine
 from hf_scaling.notation.pitch import pitches
+from hf_scaling.notation.plain import plain
 from hf_scaling.notation.problems import CODES
 from hf_scaling.notation.repair import Repaired, Unrepairable, repair
 from hf_scaling.notation.repair.edits import Repair
@@ -57,6 +59,7 @@ __all__ = [
     "parse_unit",
     "parts",
     "pitches",
+    "plain",
     "read",
     "repair",
     "split_tunes",

@@ -20,7 +20,7 @@ _FILTERS = (
 )
 _ELSEWHERE = ("config_hash", "output_dir")  # shown above the table; a path of one machine, not a choice of the study
 _FIGURES = ("figures/scaling", "figures/training_curves", "dataset/corpus")
-_MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".mid": "audio/midi"}
+_MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".mid": "audio/midi", ".opus": "audio/ogg"}
 
 
 def write_report(study: Path) -> Path:
@@ -156,12 +156,13 @@ def _music_summary(samples: list[Record]) -> Record:
 
 
 def _card(folder: Path, sample: Record) -> Record:
-    """A sample with its score and MIDI as data URIs."""
-    midi = sample.get("midi") or {}
+    """A sample with its score, MIDI and audio as data URIs."""
+    midi, audio = sample.get("midi") or {}, sample.get("audio") or {}
     return {
         **sample,
         "score_uri": _sample_file(folder, sample.get("score"), ".svg"),
         "midi_uri": _sample_file(folder, midi.get("file"), ".mid"),
+        "audio_uri": _sample_file(folder, audio.get("file"), ".opus"),
         "midi": midi,
     }
 

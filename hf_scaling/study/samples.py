@@ -1,4 +1,4 @@
-"""Tunes by a model: drawn, checked, repaired where needed, played, engraved and written down."""
+"""Tunes by a model: drawn, checked, repaired where needed, played, engraved, made audible and written down."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_scaling.generation import Generation, build_prompt, generate_tunes
+from hf_scaling.music.audio import AudioError, audio_is_missing, midi_to_audio
+from hf_scaling.music.cross_check import cross_check
 from hf_scaling.music.midi import MidiError, tunes_to_midi
 from hf_scaling.music.score import tunes_to_svg
 from hf_scaling.notation import Repaired, Unrepairable, Verdict, check, header, repair
@@ -89,6 +91,7 @@ def _describe(row: dict[str, Any]) -> str:
         f"prompt: {row['prompt']!r}",
         f"as written: {tiers(row['raw_verdict'])}" + ("" if row["complete"] else "; cut off before its end"),
         f"delivered: {tiers(row['verdict'])}; {row['midi']['notes']} notes, {row['midi']['seconds']:.1f} s of MIDI",
+        f"second reading: {row['midi']['cross_check']['message']}",
         *(["repairs:", *repairs] if repairs else ["repairs: none"]),
         "",
         row["raw"].rstrip("\n"),
@@ -139,11 +142,12 @@ def write_samples(
     sampling: dict[str, float],
     folder: Path,
 ) -> list[dict[str, Any]]:
-    """Write one tune a prompt as `.abc`, `.mid` and `.svg`, with their checks; return the rows of `samples.jsonl`.
+    """Write one tune a prompt as `.abc`, `.mid`, `.svg` and `.opus`, with checks; return the rows of `samples.jsonl`.
 
     Every delivered sample plays. A repaired one keeps its raw text and verdict beside it and is never counted as
-    valid; one beyond repair is drawn again with another seed, and counted. A score that cannot be engraved is left
-    out and said to be.
+    valid; one beyond repair is drawn again with another seed, and counted. What another reader hears in it stands
+    beside its MIDI file. A score that cannot be engraved is left out and said to be, and so is audio where the
+    packages for it are not installed.
 
     Raises:
         UserError: the model writes nothing playable.
@@ -151,11 +155,46 @@ def write_samples(
     with atomic_dir(folder) as temporary:
         rows = _draw_until_all_play(model, tokenizer, prompts, seed, sampling, temporary)
         ordered = [rows[index] for index in sorted(rows)]
-        scores = tunes_to_svg([(row["abc"], temporary / f"{row['index']:03d}.svg") for row in ordered], _CHILD_SECONDS)
-        for row, problem in zip(ordered, scores, strict=True):
-            row["score"] = f"{row['index']:03d}.svg" if problem is None else None
-            row["score_error"] = None if problem is None else str(problem)
+        for row in ordered:
             write_text(temporary / f"{row['index']:03d}.abc", row["abc"])
+        _read_again(ordered, temporary)
+        _engrave(ordered, temporary)
+        _make_audible(ordered, temporary)
         write_jsonl(temporary / "samples.jsonl", ordered)
         write_text(temporary / "generated_samples.txt", "\n".join(map(_describe, ordered)))
     return ordered
+
+
+def _read_again(rows: list[dict[str, Any]], folder: Path) -> None:
+    """Say of each MIDI file whether a second reader of the text agrees with it."""
+    readings = cross_check([(row["abc"], folder / row["midi"]["file"]) for row in rows], _CHILD_SECONDS)
+    for row, reading in zip(rows, readings, strict=True):
+        row["midi"]["cross_check"] = reading._asdict()
+    _tell("MIDI that a second reader plays otherwise", rows, False)
+    _tell("MIDI without a second reading", rows, None)
+
+
+def _tell(what: str, rows: list[dict[str, Any]], agrees: bool | None) -> None:
+    """One line on the samples of whose second reading this is true, if there are any."""
+    checks = [(row["midi"]["file"], row["midi"]["cross_check"]) for row in rows]
+    found = [f"{name} ({check['message']})" for name, check in checks if check["agrees"] is agrees]
+    if found:
+        print(f"samples: {what}: {len(found)} of {len(rows)}, such as {found[0]}")
+
+
+def _engrave(rows: list[dict[str, Any]], folder: Path) -> None:
+    scores = tunes_to_svg([(row["abc"], folder / f"{row['index']:03d}.svg") for row in rows], _CHILD_SECONDS)
+    for row, problem in zip(rows, scores, strict=True):
+        row["score"] = f"{row['index']:03d}.svg" if problem is None else None
+        row["score_error"] = None if problem is None else str(problem)
+
+
+def _make_audible(rows: list[dict[str, Any]], folder: Path) -> None:
+    if missing := audio_is_missing():
+        print(f"samples: no audio, {missing}")
+    files = [(folder / row["midi"]["file"], folder / f"{row['index']:03d}.opus") for row in rows]
+    for row, audio in zip(rows, midi_to_audio(files, _CHILD_SECONDS), strict=True):
+        if isinstance(audio, AudioError):
+            row["audio"], row["audio_error"] = None, str(audio)
+        else:
+            row["audio"], row["audio_error"] = {"file": f"{row['index']:03d}.opus", "seconds": audio.seconds}, None

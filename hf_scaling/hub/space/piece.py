@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hf_scaling.generation import Generation
+from hf_scaling.music.audio import AudioError, midi_to_audio
 from hf_scaling.music.midi import MidiError, tune_to_midi
 from hf_scaling.music.score import tunes_to_svg
 from hf_scaling.notation import Repaired, Unrepairable, Verdict, check, header, repair
@@ -39,14 +40,14 @@ def finish(tune: Generation, folder: Path) -> Piece:
         repaired = repair(tune.text)
     except Unrepairable as error:
         raise UserError(f"this tune is beyond repair ({error}): try another seed or a lower temperature") from None
-    paths = {kind: folder / f"tune-{tune.seed}.{kind}" for kind in ("abc", "mid", "svg", "wav")}
+    paths = {kind: folder / f"tune-{tune.seed}.{kind}" for kind in ("abc", "mid", "svg", "opus")}
     write_text(paths["abc"], repaired.text)
-    problems = []
-    (problem,) = tunes_to_svg([(repaired.text, paths["svg"])], _SECONDS)
-    if problem:
-        problems.append(f"no score: {problem}")
+    (score,) = tunes_to_svg([(repaired.text, paths["svg"])], _SECONDS)
+    problems = [f"no score: {score}"] if score else []
     try:
         tune_to_midi(repaired.text, paths["mid"], _SECONDS)
+        (audio,) = midi_to_audio([(paths["mid"], paths["opus"])], _SECONDS)
+        problems += [f"no sound: {audio}"] if isinstance(audio, AudioError) else []
     except MidiError as error:
         problems.append(f"no MIDI: {error}")
     there = {kind: path if path.is_file() else None for kind, path in paths.items()}
@@ -58,6 +59,6 @@ def finish(tune: Generation, folder: Path) -> Piece:
         paths["abc"],
         there["mid"],
         there["svg"],
-        there["wav"],
+        there["opus"],
         problems,
     )
