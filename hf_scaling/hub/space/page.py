@@ -3,7 +3,7 @@
 import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,6 @@ import gradio as gr
 
 from hf_scaling.hub.space import show
 from hf_scaling.hub.space.exhibit import Exhibit, Shown
-from hf_scaling.hub.space.piece import Piece, finish
 from hf_scaling.hub.space.writing import Wish, Writing
 from hf_scaling.records import UserError
 
@@ -24,7 +23,7 @@ _RHYTHMS = ["Reel", "Jig", "Hornpipe", "Polka", "Slip jig", "Slide", "Waltz", "M
 _METERS = ["4/4", "6/8", "2/4", "3/4", "9/8", "12/8", "C", "C|", "3/2"]
 _KEYS = ["D", "G", "A", "C", "F", "Bb", "Em", "Am", "Bm", "Dm", "Gm", "Ador", "Edor", "Ddor", "Amix", "Dmix"]
 _ALONE = "no other"
-_SECONDS = 0.15  # between two looks at what is being written
+_SECONDS = 0.1  # between two looks at what is being written
 _AT_ONCE = 2  # people whose tunes are written at the same time; the others wait in a queue
 _HOUR = 3600
 _SEEDS = 10**6  # to draw from: short enough to be read out
@@ -51,19 +50,22 @@ class _Stand(NamedTuple):
         return {self.column: gr.update(visible=visible), self.said: "", self.abc: "", **hidden}
 
     def watch(self, writing: Writing) -> Updates:
-        """A tune on its way."""
-        return {self.said: show.at_work(writing.model, writing.wish.seed), self.abc: writing.text}
+        """A tune on its way, or done."""
+        if writing.future.done():
+            return self._done(writing)
+        return {self.said: show.at_work(writing), self.abc: writing.text}
 
-    def show(self, writing: Writing, piece: Piece) -> Updates:
-        """A tune that is done, with its files."""
+    def _done(self, writing: Writing) -> Updates:
+        try:
+            piece = writing.future.result()
+        except UserError as error:
+            return {self.said: show.problem(str(error), writing), self.abc: writing.text}
+        files = ((self.audio, piece.audio), (self.abc_file, piece.abc), (self.midi_file, piece.midi))
         return {
-            self.said: show.said(writing.model, writing.wish.seed, piece),
+            self.said: show.said(writing, piece),
             self.score: gr.update(value=show.score(piece), visible=piece.score is not None),
             self.abc: piece.repaired.text,
-            **{
-                part: gr.update(value=path and str(path), visible=path is not None)
-                for part, path in ((self.audio, piece.audio), (self.abc_file, piece.abc), (self.midi_file, piece.midi))
-            },
+            **{part: gr.update(value=path and str(path), visible=path is not None) for part, path in files},
         }
 
 
@@ -128,41 +130,29 @@ def _write(
     names = [first] if second == _ALONE else [first, second]
     cleared: Updates = {}
     for number, stand in enumerate(stands):
-        cleared |= stand.clear(number < max(len(names), 1))
+        cleared |= stand.clear(number < len(names))
     yield cleared
-    try:
-        wish = _wish(*chosen)
-        writings = [Writing(_pool, models[name], wish) for name in names]
-    except UserError as error:
-        yield {stands[0].said: show.problem(str(error))}
-        return
-    watched = list(zip(stands, writings, strict=False))
-    try:
-        while wait([writing.future for writing in writings], _SECONDS).not_done:
-            yield _merged(stand.watch(writing) for stand, writing in watched)
-        yield _merged(stand.watch(writing) for stand, writing in watched)
-        with tempfile.TemporaryDirectory() as name:  # gradio copies what it is given before it asks for more
-            done = [_pool.submit(_finish, writing, Path(name) / str(n)) for n, (_, writing) in enumerate(watched)]
-            for (stand, writing), piece in zip(watched, done, strict=True):
-                try:
-                    yield stand.show(writing, piece.result())
-                except UserError as error:
-                    yield {stand.said: show.problem(str(error))}
-    finally:
-        for writing in writings:
-            writing.stop()
+    # gradio copies the files that it is given before it asks for more; a thread that was stopped may write a last one
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        try:
+            wish = _wish(*chosen)
+            writings = [Writing(_pool, models[name], wish, Path(folder) / str(n)) for n, name in enumerate(names)]
+        except UserError as error:
+            yield {stands[0].said: show.problem(str(error))}
+            return
+        waiting = list(zip(stands, writings, strict=False))
+        try:
+            while waiting:
+                wait([writing.future for _, writing in waiting], _SECONDS, FIRST_COMPLETED)
+                done = [pair for pair in waiting if pair[1].future.done()]
+                yield {part: value for stand, writing in waiting for part, value in stand.watch(writing).items()}
+                waiting = [pair for pair in waiting if pair not in done]
+        finally:
+            for writing in writings:
+                writing.stop()
 
 
 def _wish(title: str, rhythm: str, meter: str, key: str, temperature: float, seed: int | None) -> Wish:
     fields = {"title": title, "rhythm": rhythm, "meter": meter, "key": key}
     given = {name: None if text in ("", _ANY, None) else text for name, text in fields.items()}
     return Wish(given, temperature, secrets.randbelow(_SEEDS) if seed is None else int(seed))
-
-
-def _finish(writing: Writing, folder: Path) -> Piece:
-    folder.mkdir()
-    return finish(writing.future.result(), folder)
-
-
-def _merged(updates: Iterator[Updates]) -> Updates:
-    return {part: value for update in updates for part, value in update.items()}

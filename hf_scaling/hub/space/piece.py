@@ -31,7 +31,7 @@ class Piece(NamedTuple):
 
 
 def finish(tune: Generation, folder: Path) -> Piece:
-    """Make all that can be made of a tune, in `folder`.
+    """Make all that can be made of a tune, in `folder`, which is made too.
 
     Raises:
         UserError: it is beyond repair.
@@ -41,6 +41,7 @@ def finish(tune: Generation, folder: Path) -> Piece:
     except Unrepairable as error:
         raise UserError(f"this tune is beyond repair ({error}): try another seed or a lower temperature") from None
     paths = {kind: folder / f"tune-{tune.seed}.{kind}" for kind in ("abc", "mid", "svg", "opus")}
+    folder.mkdir()
     write_text(paths["abc"], repaired.text)
     (score,) = tunes_to_svg([(repaired.text, paths["svg"])], _SECONDS)
     problems = [f"no score: {score}"] if score else []

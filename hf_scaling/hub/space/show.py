@@ -7,11 +7,13 @@ from pathlib import Path
 
 from hf_scaling.hub.space.exhibit import Exhibit, Shown
 from hf_scaling.hub.space.piece import Piece
+from hf_scaling.hub.space.writing import Writing
 
 STYLE = """
 .gradio-container { max-width: 1180px !important; margin: auto; }
 .score { background: #fff; border-radius: 6px; padding: 4px; width: 100%; }
-.figure { background: #fff; border-radius: 6px; display: block; margin: auto; max-width: 100%; padding: 4px; }
+.figure { background: #fff; border-radius: 6px; display: block; margin: auto; width: clamp(620px, 100%, 940px); }
+.wide { margin: auto; max-width: calc(100vw - 8rem); overflow-x: auto; }
 .said { line-height: 1.5; overflow-wrap: anywhere; }
 .said ul { margin: 0.2em 0 0 1.2em; }
 .said .good { color: #15803d; font-weight: 600; }
@@ -20,7 +22,7 @@ STYLE = """
 .dark .said .good { color: #4ade80; }
 .dark .said .fair { color: #fbbf24; }
 .dark .said .bad { color: #f87171; }
-.sizes { margin: auto; max-width: calc(100vw - 8rem); overflow-x: auto; width: fit-content; }
+.sizes { width: fit-content; }
 .sizes th, .sizes td { font-size: 0.9em; padding: 0.15em 0.6em !important; text-align: right !important; }
 .sizes th:first-child, .sizes td:first-child { text-align: left !important; white-space: nowrap; }
 .abc textarea { font-family: var(--font-mono); font-size: 0.85em; }
@@ -33,22 +35,28 @@ _VERDICTS = {
 }
 
 
-def problem(message: str) -> str:
+def problem(message: str, writing: Writing | None = None) -> str:
     """Something that went wrong, told to the person at the page."""
-    return f'<p class="said" role="alert"><span class="bad">{escape(message)}</span></p>'
+    told = f'<span class="bad" role="alert">{escape(message)}</span>'
+    return _said(writing, [told]) if writing else f'<div class="said">{told}</div>'
 
 
 def stopped() -> str:
     """What is said of a tune that nobody waited for."""
-    return '<p class="said">Stopped.</p>'
+    return '<div class="said">Stopped.</div>'
 
 
-def at_work(model: Shown, seed: int) -> str:
-    """What is said while a tune is being written."""
-    return f'<p class="said">{escape(model.label)} writes, seed {seed} …</p>'
+def at_work(writing: Writing) -> str:
+    """What is said while a tune is on its way."""
+    return _said(writing, [f"{writing.stage} …"])
 
 
-def said(model: Shown, seed: int, piece: Piece) -> str:
+def _said(writing: Writing, lines: Sequence[str]) -> str:
+    who = f"<b>{escape(writing.model.label)}</b>, seed {writing.wish.seed}"
+    return f'<div class="said">{"<br>".join([who, *lines])}</div>'
+
+
+def said(writing: Writing, piece: Piece) -> str:
     """Who wrote the tune, how far it was legal as written, and what was mended."""
     grade, verdict = next(pair for tier, pair in _VERDICTS.items() if getattr(piece.verdict, tier, True))
     lines = [f'<span class="{grade}">{escape(verdict)}</span>']
@@ -60,7 +68,7 @@ def said(model: Shown, seed: int, piece: Piece) -> str:
         items = "".join(f"<li>{escape(one)}</li>" for one in wrong + mended)
         counts = f"{_count(wrong, 'problem')} as written, {_count(mended, 'repair')}"
         lines.append(f"<details><summary>{counts}</summary><ul>{items}</ul></details>")
-    return f'<div class="said"><b>{escape(model.label)}</b>, seed {seed}<br>{"<br>".join(lines)}</div>'
+    return _said(writing, lines)
 
 
 def _count(things: Sequence[str], name: str) -> str:
@@ -79,7 +87,7 @@ def scaling(exhibit: Exhibit) -> str:
     parts = []
     if exhibit.figure:
         told = "Validation loss against number of parameters for all runs of the study, with fitted power laws"
-        parts.append(_image(exhibit.figure, "png", "figure", told))
+        parts.append(f'<div class="wide">{_image(exhibit.figure, "png", "figure", told)}</div>')
     parts.append(_table(exhibit.models))
     return "".join(parts)
 
@@ -96,7 +104,7 @@ def _table(models: Sequence[Shown]) -> str:
         for one in models
     )
     heads = "<th>model</th><th>parameters</th><th>training tokens</th><th>bits per character</th>"
-    return f'<div class="sizes"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return f'<div class="wide sizes"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _image(path: Path, kind: str, name: str, alt: str) -> str:

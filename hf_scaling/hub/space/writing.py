@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.generation import BaseStreamer
 
-from hf_scaling.generation import Generation, build_prompt, generate_tunes, load_model_and_tokenizer
+from hf_scaling.generation import build_prompt, generate_tunes, load_model_and_tokenizer
 from hf_scaling.hub.space.exhibit import Shown
+from hf_scaling.hub.space.piece import Piece, finish
 from hf_scaling.notation import parse_key, parse_meter
 from hf_scaling.records import UserError
 
@@ -47,14 +48,19 @@ class _Stopped(Exception):  # noqa: N818  (no error: somebody asked for it)
 
 
 class Writing(BaseStreamer):
-    """One tune on its way. `text` is what there is of it, the opening included; `future` ends as the Generation."""
+    """One tune on its way, with its files in `folder`.
 
-    def __init__(self, pool: Executor, model: Shown, wish: Wish):
+    `text` is what there is of it, the opening included; `stage` says how far it is; `future` ends as the Piece.
+    """
+
+    def __init__(self, pool: Executor, model: Shown, wish: Wish, folder: Path):
         self.model, self.wish = model, wish
         self.text = wish.prompt()
-        self.future: Future[Generation] = pool.submit(self._write)
+        self.stage = "is loaded"
+        self._folder = folder
         self._tokenizer: PreTrainedTokenizerBase
         self._stopped = self._begun = False
+        self.future: Future[Piece] = pool.submit(self._write)
 
     def stop(self) -> None:
         """Let it end with the character that it is at."""
@@ -71,15 +77,17 @@ class Writing(BaseStreamer):
     def end(self) -> None:
         """The end shows in `future`."""
 
-    def _write(self) -> Generation:
+    def _write(self) -> Piece:
         with _loading:
             model, self._tokenizer = _load(self.model.name, self.model.revision)
         known = self._tokenizer.get_vocab()
         if strange := "".join(dict.fromkeys(c for c in self.text if c not in known)):
             raise UserError(f"{strange!r}: the model has never seen these characters; leave them out")
-        wish: dict[str, Any] = {"prompts": [self.text], "seeds": [self.wish.seed]}
-        (tune,) = generate_tunes(model, self._tokenizer, **wish, temperature=self.wish.temperature, streamer=self)
-        return tune
+        self.stage = "writes"
+        temperature, seed = self.wish.temperature, self.wish.seed
+        (tune,) = generate_tunes(model, self._tokenizer, [self.text], [seed], temperature, streamer=self)
+        self.stage = "has written; the tune is engraved"
+        return finish(tune, self._folder)
 
 
 @lru_cache(_KEPT)
