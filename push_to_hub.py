@@ -1,12 +1,12 @@
-"""Push what a study made to the Hub: models, tokenizer, data set, ledger, report.
+"""Push what a study made to the Hub: models, tokenizer, data set, ledger, report, and a page to play with.
 
     python push_to_hub.py models ledger outputs/laptop --repository me/folk --dry-run
     python push_to_hub.py all outputs/laptop --repository me/folk --collection "Folk tunes at all sizes"
     python push_to_hub.py dataset outputs/my-study --repository me/my-tunes --private
 
-Each goes to a repository of its own: `best` and `dataset` to NAME itself, the others to NAME-tokenizer, NAME-ledger,
-NAME-report and, a model a run, NAME-RUN_ID. The same command again changes nothing where nothing has changed, and goes
-on where it was interrupted. Log in first with `hf auth login`, or set HF_TOKEN.
+Each goes to a repository of its own: `best`, `dataset` and `space` to NAME itself, the others to NAME-tokenizer,
+NAME-ledger, NAME-report and, a model a run, NAME-RUN_ID. The same command again changes nothing where nothing has
+changed, and goes on where it was interrupted. Log in first with `hf auth login`, or set HF_TOKEN.
 """
 
 import sys
@@ -23,7 +23,7 @@ from hf_scaling.hub.push import Pushing, dry_run, full_name
 from hf_scaling.hub.reading import read_study
 from hf_scaling.records import UserError, exit_code
 
-WHAT = ("dataset", "tokenizer", "ledger", "models", "best", "report")
+WHAT = ("dataset", "tokenizer", "ledger", "models", "best", "report", "space")
 
 
 class Parser(ArgumentParser):

@@ -20,6 +20,8 @@ EXTRAS = {
         "abcnotes>=0.1,<0.2",
         "symusic>=0.5.7,<0.7",
         "tensorboard>=2.16,<3",
+        "gradio>=6,<7",
+        "playwright>=1.50,<2",
         "midirenderer>=0.1.3,<0.2",
         "pretty_midi>=0.2.10,<0.3",
         "soundfile>=0.13,<0.15",
@@ -28,7 +30,7 @@ EXTRAS = {
     "quality": ["ruff>=0.15,<0.18", "mypy>=1.18,<3", "types-PyYAML", "types-tqdm"],
     "midi": ["symusic>=0.5.7,<0.7"],
     "audio": ["midirenderer>=0.1.3,<0.2", "pretty_midi>=0.2.10,<0.3", "soundfile>=0.13,<0.15"],
-    "demo": ["gradio>=5,<7"],
+    "demo": ["gradio>=6,<7", "midirenderer>=0.1.3,<0.2", "pretty_midi>=0.2.10,<0.3", "soundfile>=0.13,<0.15"],
 }
 EXTRAS["dev"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 
@@ -42,7 +44,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["hf_scaling", "hf_scaling.*"]),
-    package_data={"hf_scaling.report": ["*.html", "*.css"], "hf_scaling.hub": ["cards/*"]},
+    package_data={"hf_scaling.report": ["*.html", "*.css"], "hf_scaling.hub": ["cards/*", "space/*.txt"]},
     install_requires=[
         "torch>=2.9,<2.14",
         "transformers>=5.17,<5.24",

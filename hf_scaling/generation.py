@@ -4,9 +4,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
@@ -14,8 +18,9 @@ from transformers import (
     TemperatureLogitsWarper,
     TopPLogitsWarper,
 )
+from transformers.generation import BaseStreamer
 
-from hf_scaling.models import generation_limit
+from hf_scaling.models import generation_limit, to_device
 from hf_scaling.records import UserError
 
 HEADER_FIELDS = {"title": "T", "rhythm": "R", "meter": "M", "length": "L", "key": "K"}
@@ -58,6 +63,24 @@ def build_prompt(**fields: str | None) -> str:
     return "X:1\n" + "".join(f"{letter}:{given[name]}\n" for name, letter in HEADER_FIELDS.items() if name in given)
 
 
+def load_model_and_tokenizer(name: str, revision: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model with its tokenizer, from a folder or the Hub. Code that comes with a model is not run.
+
+    Raises:
+        UserError: there is no such model, or it is damaged.
+    """
+    place: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
+    try:
+        model = to_device(AutoModelForCausalLM.from_pretrained(name, use_safetensors=True, **place))
+        tokenizer = AutoTokenizer.from_pretrained(name, **place)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UserError(f"model: {name!r} cannot be loaded ({str(error).splitlines()[0]})") from None
+    for token in ("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id"):
+        if getattr(tokenizer, token) is None:
+            raise UserError(f"model: the tokenizer of {name!r} has no {token}; expected a model of this project")
+    return model, tokenizer
+
+
 class SeededSampling(LogitsProcessor):
     """Turns greedy search into sampling with one generator a row, by the Gumbel-max trick.
 
@@ -83,8 +106,11 @@ def generate_tunes(
     temperature: float = 1.0,
     top_p: float = 0.95,
     batch_size: int = 16,
+    streamer: BaseStreamer | None = None,
 ) -> list[Generation]:
     """Continue each prompt until the model ends the tune or may write no more (`generation_limit`).
+
+    `streamer` is given the ids as they come; it takes one prompt.
 
     Raises:
         UserError: a prompt leaves no room, temperature is not above 0, or top_p is outside (0, 1].
@@ -112,6 +138,7 @@ def generate_tunes(
             max_length=None,
             max_new_tokens=limit - length,
             bad_words_ids=[[tokenizer.pad_token_id], [tokenizer.unk_token_id]],
+            streamer=streamer,
             logits_processor=LogitsProcessorList(
                 [
                     TemperatureLogitsWarper(float(temperature)),

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hf_scaling.generation import HEADER_FIELDS, build_prompt
+from hf_scaling.generation import HEADER_FIELDS, build_prompt, load_model_and_tokenizer
 from hf_scaling.records import UserError, exit_code, read_json
 from hf_scaling.study.options import make_parser
-from hf_scaling.study.samples import load_model_and_tokenizer, write_samples
+from hf_scaling.study.samples import write_samples
 
 
 def main(argv: Sequence[str] | None = None) -> int:

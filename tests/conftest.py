@@ -7,6 +7,7 @@ the recipe itself as `__main__`, in a process of its own, with its own standard 
 import json
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,6 +120,11 @@ class Running:
         self.pid = int(ask(job))
         self._status: int | None = None
 
+    @property
+    def shown(self) -> str:
+        """Standard output so far."""
+        return self._out.read_text(encoding="utf-8") if self._out.exists() else ""
+
     def wait(self) -> Finished:
         """Wait for its end."""
         if self._status is None:
@@ -206,6 +212,19 @@ def hub_server() -> Iterator[Any]:
     """A `HubServer` of tests/hub_server.py, for all tests: give repositories names of their own."""
     with _serving(runpy.run_path(str(ROOT / "tests" / "hub_server.py"))["HubServer"]()) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """Path of a Chromium."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        message = f"no browser found: install one of {', '.join(names)}"
+        if os.environ.get("HF_SCALING_REQUIRE_ALL"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
 
 
 @pytest.fixture(scope="session")

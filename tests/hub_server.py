@@ -24,9 +24,10 @@ _LARGE = (".parquet", ".safetensors")
 
 @dataclass
 class Repository:
-    """Versions of a repository by commit, each path -> content; branches and tags name commits."""
+    """Versions of a repository by commit, each path -> content; branches and tags name commits; a Space has an SDK."""
 
     private: bool = False
+    sdk: str | None = None
     versions: dict[str, dict[str, bytes]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
@@ -182,9 +183,13 @@ class _Handler(BaseHTTPRequestHandler):
         if f"{kind}/{name}" in self.server.repositories:
             self._answer({"error": "You already created this repo"} | address, HTTPStatus.CONFLICT)
             return
+        if kind == "spaces" and wanted.get("sdk") not in ("gradio", "docker", "static"):
+            self._refuse(HTTPStatus.BAD_REQUEST, "", "a Space needs an sdk")
+            return
         self.server.add(name, {".gitattributes": "*.parquet filter=lfs diff=lfs merge=lfs -text\n"}, kind)
         private = wanted.get("visibility") == "private" or bool(wanted.get("private"))
         self.server.repositories[f"{kind}/{name}"].private = private
+        self.server.repositories[f"{kind}/{name}"].sdk = wanted.get("sdk")
         self._answer(address)
 
     def info(self, body: bytes, kind: str, name: str, revision: str | None = None) -> None:

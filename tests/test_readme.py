@@ -5,6 +5,7 @@ import re
 import runpy
 import shlex
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,11 @@ def test_a_command_does_what_it_says(command, commands, checkout):
     else:
         assert words[0] == "hf-scaling", f"teach this test to run {command!r}"
     program, arguments = words[0].removeprefix("recipes/"), words[1:]
+    if arguments[:1] == ["demo"]:  # it serves until it is interrupted
+        serving = commands.start(program, *arguments, cwd=checkout)
+        ended = serving.kill_when(lambda: "http://127.0.0.1:" in serving.shown, signal.SIGINT)
+        assert ended.code == 0, ended.stderr
+        return
     if program in ("sweep.py", "train.py", "prepare_data.py"):
         config = option(arguments, "--config", "recipes/studies/laptop.yaml")
         if config != "recipes/studies/quick.yaml" or "--output_dir" in arguments:

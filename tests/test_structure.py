@@ -1,6 +1,7 @@
 """The plan of the house: which floor may import which, and what starts fast."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from hf_scaling.hub.space_folder import BUNDLE
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hf_scaling"
 FLOORS = [
     {"notation", "fingerprint", "tokenization", "models", "laws", "records"},
     {"music", "hub", "data", "training", "generation", "report"},
-    {"study"},
+    {"study", "hub.space"},
     {"cli"},
 ]
+APART = "hf_scaling.hub.space"  # a program over the floors below; the rest of the room copies it and imports none of it
 STDLIB = sys.stdlib_module_names
 
 
@@ -28,6 +32,8 @@ MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def room(module: str) -> str:
+    if module == APART or module.startswith(f"{APART}."):
+        return APART.removeprefix("hf_scaling.")
     return (module.split(".") + [""])[1]
 
 
@@ -100,6 +106,27 @@ def test_what_travels_to_the_hub_stands_by_itself(module):
 def test_the_report_imports_no_training_code(module):
     assert not outside(module) & {"torch", "transformers", "datasets", "accelerate", "tokenizers"}
     assert {room(imported) for imported in inside(module)} <= {room(module), "records", "laws", ""}
+
+
+def test_what_travels_with_the_space_is_all_that_it_imports():
+    travels = [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in BUNDLE]
+    needed = set(members("hub.space")) | {f"hf_scaling.music.{name}_child" for name in ("audio", "midi", "score")}
+    needed |= set().union(*map(reachable, needed))
+    assert {room(module) for module in needed} - {"", "hub.space"} <= set(travels)
+    lines = (PACKAGE / "hub" / "space" / "requirements.txt").read_text(encoding="utf-8").split()
+    asked = {re.match(r"\w+", line)[0] for line in lines}
+    assert set().union(*map(outside, needed)) <= asked
+
+
+def reachable(module: str) -> set[str]:
+    """Modules of this package that a module imports, and those that they import."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        new = inside(waiting.pop()) - found
+        found |= new
+        waiting += new
+    return found
 
 
 def test_no_two_modules_import_each_other_in_a_circle():

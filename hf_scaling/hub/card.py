@@ -27,6 +27,7 @@ class Place:
         revision: the branch; `main` if None.
         dataset: repository of the study's data set, if it is pushed too.
         ledger: repository of the study's ledger, if it is pushed too.
+        space: repository of the page on which its models write tunes, if it is pushed too.
     """
 
     repository: str
@@ -34,6 +35,7 @@ class Place:
     revision: str | None = None
     dataset: str | None = None
     ledger: str | None = None
+    space: str | None = None
 
 
 def label(family: str) -> str:
@@ -86,7 +88,11 @@ def model_card(study: HubStudy, run: Record, spec: Record, sampling: Record, pla
         files={sample["index"]: _media(study, sample, place) for sample in samples[:_SHOWN]},
         open_terms=open_terms,
         forecast=None if is_best else _forecast(study, run),
-        addresses={name: _address(place, getattr(place, name)) for name in ("dataset", "ledger")},
+        addresses={
+            "dataset": Markup(f"{place.endpoint}/datasets/{place.dataset}"),
+            "ledger": Markup(f"{place.endpoint}/datasets/{place.ledger}"),
+            "space": Markup(f"{place.endpoint}/spaces/{place.space}"),
+        },
         citation=_citation(run, place),
     )
 
@@ -115,10 +121,6 @@ def _forecast(study: HubStudy, run: Record) -> Record | None:
             f"{path}: was not sealed before its run began, or was changed since; it proves nothing, remove it"
         )
     return record if record.get("loss") else None
-
-
-def _address(place: Place, repository: str | None) -> Markup:
-    return Markup(f"{place.endpoint}/datasets/{repository}")
 
 
 def _citation(run: Record, place: Place) -> Markup:

@@ -13,10 +13,11 @@ from safetensors import SafetensorError, safe_open
 
 import hf_scaling
 from hf_scaling.hub.card import Place, label, model_card
+from hf_scaling.hub.figure import draw_scaling
 from hf_scaling.hub.ledger import write_ledger
 from hf_scaling.hub.markdown import one_line, render
 from hf_scaling.hub.reading import HubStudy, Record, read_object
-from hf_scaling.laws.plots import scaling_figure, write_figure
+from hf_scaling.hub.space_folder import stage_space
 from hf_scaling.records import UserError, write_json, write_text
 
 _CODE = Path(hf_scaling.__file__).parent / "models" / "folk_lstm"  # its path, since importing it would load torch
@@ -29,7 +30,8 @@ _OF_THIS_MACHINE = ("auto_map", "is_local", "local_files_only", "name_or_path")
 
 @dataclass(frozen=True)
 class Target:
-    """One repository. `kind` is model, dataset or space; `stage` writes its content into an empty folder.
+    """One repository. `kind` is model, dataset or space, and a Space has an `sdk`; `stage` writes its content into an
+    empty folder.
 
     `stage` raises UserError where the content may not be pushed, is damaged or is not there.
     """
@@ -37,6 +39,7 @@ class Target:
     kind: str
     repository: str
     stage: Callable[[Path], None]
+    sdk: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,14 @@ class Naming:
     what: Sequence[str]
 
     def place(self, ending: str = "") -> Place:
-        """Of the repository with that ending, with the data sets that are pushed beside it."""
-        dataset, ledger = (
-            f"{self.stem}{end}" if name in self.what else None for name, end in (("dataset", ""), ("ledger", "-ledger"))
-        )
-        return Place(f"{self.stem}{ending}", self.endpoint, self.revision, dataset, ledger)
+        """Of the repository with that ending, with what is pushed beside it."""
+        beside = {"dataset": "", "ledger": "-ledger", "space": ""}
+        places = {name: f"{self.stem}{end}" for name, end in beside.items() if name in self.what}
+        return Place(f"{self.stem}{ending}", self.endpoint, self.revision, **places)
 
 
 def study_targets(study: HubStudy, naming: Naming, licence: Path) -> list[Target]:
-    """The repositories for `naming.what`: some of tokenizer, ledger, models, best, report.
+    """The repositories for `naming.what`: some of tokenizer, ledger, models, best, report, space.
 
     licence: the text that goes beside the code and the weights.
 
@@ -79,17 +81,21 @@ def study_targets(study: HubStudy, naming: Naming, licence: Path) -> list[Target
             raise UserError(f"{study.folder}: no run has finished; there are no models to push")
         for run in study.runs:
             place = naming.place(f"-{run['run_id']}")
-            stage = partial(_stage_model, study, run, study.folder / "runs" / run["run_id"], place, licence, False)
+            stage = partial(_stage_model, study, run, place, licence, False)
             targets.append(Target("model", place.repository, stage))
     if "best" in naming.what:
         if study.best is None:
             raise UserError(f"{study.folder}: holds no best.json; expected a study that has come to its end")
-        place, folder = naming.place(), study.folder / "runs" / f"best-{study.best['run_id']}"
-        stage = partial(_stage_model, study, study.best, folder, place, licence, True)
+        place = naming.place()
+        stage = partial(_stage_model, study, study.best, place, licence, True)
         targets.append(Target("model", place.repository, stage))
     if "report" in naming.what:
         place = naming.place("-report")
-        targets.append(Target("space", place.repository, partial(_stage_report, study)))
+        targets.append(Target("space", place.repository, partial(_stage_report, study), sdk="static"))
+    if "space" in naming.what:
+        place = naming.place()
+        stage = partial(stage_space, study, place, naming.what, licence)
+        targets.append(Target("space", place.repository, stage, sdk="gradio"))
     return targets
 
 
@@ -99,10 +105,9 @@ def _need(path: Path) -> Path:
     return path
 
 
-def _stage_model(
-    study: HubStudy, run: Record, run_folder: Path, place: Place, licence: Path, is_best: bool, folder: Path
-) -> None:
+def _stage_model(study: HubStudy, run: Record, place: Place, licence: Path, is_best: bool, folder: Path) -> None:
     """All that a user needs, the card and its figure; with an LSTM its code, with the best model its samples."""
+    run_folder = study.run_folder(run, is_best)
     model = run_folder / "model"
     config, generation = (read_object(_need(model / name)) for name in ("config.json", "generation_config.json"))
     for name in _OF_THIS_MACHINE:
@@ -118,22 +123,11 @@ def _stage_model(
     _copy_tokenizer(model, folder)
     copy(_need(licence), folder / "LICENSE")
     if study.fits:
-        _draw(study, run, folder / "scaling.png")
+        draw_scaling(study, folder / "scaling.png", run)
     if is_best:
         _copy_samples(study, folder / "samples")
     spec = read_object(_need(run_folder / "config.json"))
     write_text(folder / "README.md", model_card(study, run, spec, generation, place, is_best))
-
-
-def _draw(study: HubStudy, run: Record, path: Path) -> None:
-    """The scaling figure with this model ringed."""
-    fits = [fit | {"family": label(fit["family"])} for fit in study.fits]
-    n = {"total": run["n_params"], "non_embedding": run["n_params_non_embedding"]}
-    try:
-        figure = scaling_figure(fits, mark=(n, run["val_loss"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{study.folder / 'fits.json'}: damaged ({error!r}); delete it to have it rebuilt") from None
-    write_figure(figure, path)
 
 
 def _copy_weights(model: Path, folder: Path) -> None:

@@ -19,7 +19,8 @@ from hf_scaling.records import UserError, atomic_dir
 
 T = TypeVar("T")
 
-_STALE = ["data/*", "samples/*"]  # of these a later push may have fewer; other files may be somebody else's
+# of these a later push may have fewer; other files may be somebody else's
+_STALE = ["data/*", "samples/*", "hf_scaling/*"]
 _TRIES = 3
 _MOST_SECONDS = 300  # that a Hub may ask us to wait
 _CURES = {
@@ -73,9 +74,8 @@ class Pushing:
     def _upload(self, target: Target, folder: Path) -> bool:
         api = self.api
         place: dict[str, Any] = {"repo_id": target.repository, "repo_type": target.kind}
-        sdk = "static" if target.kind == "space" else None
         # a private organisation's default is not overruled by leaving `private` out
-        api.create_repo(**place, private=self.private or None, space_sdk=sdk, exist_ok=True)
+        api.create_repo(**place, private=self.private or None, space_sdk=target.sdk, exist_ok=True)
         if self.private and not api.repo_info(**place).private:
             raise UserError(
                 f"{target.repository}: is public already, and --private was asked for; make it private in its "

@@ -79,6 +79,10 @@ class HubStudy:
         """What the study calls itself."""
         return str(self.rows[0]["study"])
 
+    def run_folder(self, run: Record, is_best: bool) -> Path:
+        """Where a run, or the best model trained on, lies."""
+        return self.folder / "runs" / (f"best-{run['run_id']}" if is_best else run["run_id"])
+
 
 def read_study(folder: Path) -> HubStudy:
     """Read a study folder.

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 _START = 180.0  # seconds to import music21, on a slow and busy machine
+_HERE = str(Path(__file__).parents[2])  # where this package lies, installed or not
 _WORKS = {  # name -> a module of which `work(source, path)` does one job
     "audio": "hf_scaling.music.audio_child",
     "midi": "hf_scaling.music.midi_child",
@@ -36,7 +37,11 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONHASHSEED": "0"},  # the same bytes for the same tune
+            env={
+                **os.environ,
+                "PYTHONHASHSEED": "0",  # the same bytes for the same tune
+                "PYTHONPATH": os.pathsep.join(filter(None, (_HERE, os.environ.get("PYTHONPATH")))),
+            },
         )
         assert self._process.stdin
         assert self._process.stdout

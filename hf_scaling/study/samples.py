@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_scaling.generation import Generation, build_prompt, generate_tunes
 from hf_scaling.music.audio import AudioError, audio_is_missing, midi_to_audio
@@ -14,7 +13,6 @@ from hf_scaling.music.midi import MidiError, tunes_to_midi
 from hf_scaling.music.score import tunes_to_svg
 from hf_scaling.notation import Repaired, Unrepairable, Verdict, check, header, repair
 from hf_scaling.records import UserError, atomic_dir, write_jsonl, write_text
-from hf_scaling.training.model_folder import load_model
 
 # the ten of every study: five unconditional, five prompted by key, metre, rhythm, title, and all of them
 STUDY_PROMPTS = [
@@ -134,22 +132,6 @@ def _draw_until_all_play(
         f"samples: {len(waiting)} of {len(prompts)} were beyond repair in {_MOST_DRAWS} draws each; "
         "the model needs more training, or a lower temperature"
     )
-
-
-def load_model_and_tokenizer(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A model with its tokenizer, from a folder or the Hub. Code that comes with a model is not run.
-
-    Raises:
-        UserError: there is no such model, or it is damaged.
-    """
-    try:
-        model, tokenizer = load_model(name), AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(f"model: {name!r} cannot be loaded ({str(error).splitlines()[0]})") from None
-    for token in ("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id"):
-        if getattr(tokenizer, token) is None:
-            raise UserError(f"model: the tokenizer of {name!r} has no {token}; expected a model of this project")
-    return model, tokenizer
 
 
 def write_samples(

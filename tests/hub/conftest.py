@@ -94,9 +94,19 @@ def hub(hub_server: Any, serving: Any) -> Iterator[Any]:
 def pushed(hub_server: Any, open_study: Path, serving: Any) -> Iterator[Any]:
     """A Hub that holds everything."""
     with serving(type(hub_server)()) as server:
-        with as_client(server):
-            assert main_of_push()(["all", str(open_study), "--repository", "me/folk"]) == 0
+        assert push_with(server, "all", open_study, "--repository", "me/folk") == 0
         yield server
+
+
+@pytest.fixture(scope="session")
+def push_to() -> Callable[..., int]:
+    """Run `push_to_hub.py` against a Hub; the exit code."""
+    return push_with
+
+
+def push_with(server: Any, *arguments: object) -> int:
+    with as_client(server):
+        return main_of_push()([str(argument) for argument in arguments])
 
 
 @contextlib.contextmanager

@@ -213,13 +213,15 @@ def test_the_best_model_shows_its_test_loss_and_its_samples_with_score_and_sound
 
 
 def test_what_is_pushed_together_is_linked_and_what_is_not_is_not(push, hub, study):
-    push("best", "ledger", "dataset", study, "--repository", "me/folk")
+    push("best", "ledger", "dataset", "space", study, "--repository", "me/folk")
     together = hub.repositories["models/me/folk"].files["README.md"].decode()
     assert f"{hub.url}/datasets/me/folk-ledger" in together
+    assert f"[me/folk]({hub.url}/spaces/me/folk)" in together
     assert ModelCard(together).data.datasets == ["me/folk"]
     push("best", study, "--repository", "me/alone")
     alone = hub.repositories["models/me/alone"].files["README.md"].decode()
     assert "/datasets/" not in alone
+    assert "/spaces/" not in alone
     assert ModelCard(alone).data.datasets is None
 
 

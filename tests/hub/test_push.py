@@ -8,16 +8,20 @@ import time
 from pathlib import Path
 
 import pytest
+from huggingface_hub import SpaceCard
+from packaging.specifiers import SpecifierSet
 
-from hf_scaling.records import finished_rows
+from hf_scaling.records import append_row, finished_rows, read_json
 
 ROOT = Path(__file__).parents[2]
+GRADIO = ">=6,<7"
 ENDINGS = {
     "dataset": ["datasets/me/folk"],
     "tokenizer": ["models/me/folk-tokenizer"],
     "ledger": ["datasets/me/folk-ledger"],
     "best": ["models/me/folk"],
     "report": ["spaces/me/folk-report"],
+    "space": ["spaces/me/folk"],
 }
 ALWAYS = {"README.md", "LICENSE", "config.json", "generation_config.json", "model.safetensors"}
 ALWAYS |= {".gitattributes", "tokenizer.json", "tokenizer_config.json"}
@@ -36,7 +40,7 @@ def test_everything_is_pushed_and_the_second_push_changes_nothing_and_says_so(pu
     all_of_it = ("all", open_study, "--repository", "me/folk", "--collection", "Folk at all sizes")
     first = push(*all_of_it)
     assert (first.code, first.err) == (0, [])
-    assert len(first.out) == len(hub.repositories) + 1 == 9
+    assert len(first.out) == len(hub.repositories) + 1 == 10
     commits = {name: list(repository.versions) for name, repository in hub.repositories.items()}
     again = push(*all_of_it)
     assert (again.code, again.err) == (0, [])
@@ -56,6 +60,45 @@ def test_everything_is_pushed_and_the_second_push_changes_nothing_and_says_so(pu
     held = b"".join(content for repository in hub.repositories.values() for content in repository.files.values())
     assert str(Path(sys.executable).parent).encode() not in held
     assert hub.repositories["spaces/me/folk-report"].files["index.html"] == (open_study / "report.html").read_bytes()
+    assert [hub.repositories[f"spaces/me/folk{end}"].sdk for end in ("", "-report")] == ["gradio", "static"]
+
+
+@pytest.mark.parametrize(
+    ("what", "best", "runs"),
+    [(["space"], True, True), (["space", "best"], True, False), (["space", "models"], False, True)],
+)
+def test_a_space_shows_the_models_that_are_pushed_with_it_or_else_all(push, hub, open_study, what, best, runs):
+    assert push(*what, open_study, "--repository", "me/folk", "--revision", "v1").code == 0
+    repository = hub.repositories["spaces/me/folk"]
+    files = repository.versions[repository.names["v1"]]
+    shown = json.loads(files["space.json"])
+    names = [f"me/folk-{row['run_id']}" for row in finished_rows(open_study / "runs.jsonl")]
+    named = [model["name"] for model in shown["models"]]
+    assert (named[0] == "me/folk", set(names) <= set(named)) == (best, runs)
+    assert {model["revision"] for model in shown["models"]} == {"v1"}
+    assert len(named) == len({model["label"] for model in shown["models"]})
+    assert shown["terms"][0].startswith("abc_files: Contains tunes from files of the user")
+    card = SpaceCard(files["README.md"].decode())
+    assert (card.data.sdk, card.data.app_file, card.data.license) == ("gradio", "app.py", "apache-2.0")
+    assert card.data.models == named
+    for name in ("title", "emoji", "colorFrom", "colorTo", "sdk_version", "pinned", "python_version"):
+        assert card.data.get(name) is not None
+    assert card.data.sdk_version in SpecifierSet(GRADIO)
+
+
+def test_of_several_runs_of_a_size_the_best_is_shown(push, study):
+    row = finished_rows(study / "runs.jsonl")[0]
+    append_row(study / "runs.jsonl", row | {"run_id": "worse-of-the-same-size", "val_loss": row["val_loss"] + 1})
+    push("space", study, "--repository", "me/folk", "--dry-run")
+    shown = read_json(study / "hub" / "space" / "me" / "folk" / "space.json")["models"]
+    assert f"me/folk-{row['run_id']}" in [model["name"] for model in shown]
+    assert "me/folk-worse-of-the-same-size" not in [model["name"] for model in shown]
+
+
+def test_the_space_asks_for_what_this_package_asks_for():
+    asked = (ROOT / "hf_scaling" / "hub" / "space" / "requirements.txt").read_text().splitlines()
+    assert [line for line in asked if f'"{line}"' not in (ROOT / "setup.py").read_text()] == []
+    assert f"gradio{GRADIO}" in asked
 
 
 def test_the_figure_of_a_card_is_the_same_every_time(push, hub, figured):
@@ -65,18 +108,18 @@ def test_the_figure_of_a_card_is_the_same_every_time(push, hub, figured):
 
 
 def test_a_dry_run_needs_no_hub_and_writes_the_folders_that_a_push_sends(push, hub, study):
-    some = ("ledger", "tokenizer", "report", "best", study, "--repository", "me/folk")
+    some = ("ledger", "tokenizer", "report", "best", "space", study, "--repository", "me/folk")
     for what in (("dataset", study, "--repository", "me/folk"), some):
         planned = push(*what, "--dry-run", "--collection", "Folk")
         assert (planned.code, planned.err) == (0, [])
     assert hub.requests == []
-    assert planned.out[-1] == "collection 'Folk': 4 repositories"
+    assert planned.out[-1] == "collection 'Folk': 5 repositories"
     assert (study / "hub" / "dataset" / "me" / "folk" / "data" / "train.parquet").is_file()
     written = files(study / "hub" / "dataset" / "me" / "folk-ledger")
     held = f"{len(written)} files, {sum(map(len, written.values())):,} bytes"
     assert f"dataset me/folk-ledger: {held}, in {study}/hub/dataset/me/folk-ledger" in planned.out
     push(*some)
-    assert len(hub.repositories) == 4
+    assert len(hub.repositories) == 5
     for name in hub.repositories:
         kind, _, rest = name.partition("s/")
         sent = {path: data for path, data in hub.repositories[name].files.items() if path != ".gitattributes"}
@@ -307,8 +350,8 @@ def test_code_of_others_is_not_passed_on(push, hub, study):
 
 def test_as_a_command_it_loads_no_torch_and_says_who_is_missing(hub, study, tmp_path):
     code = "import runpy, sys; main = runpy.run_path('push_to_hub.py')['main']; code = main(sys.argv[1:]);"
-    code += "assert not {'torch', 'transformers', 'datasets'} & sys.modules.keys(); sys.exit(code)"
-    arguments = ["tokenizer", "best", "ledger", "report", str(study), "--repository", "me/folk"]
+    code += "assert not {'torch', 'transformers', 'datasets', 'gradio'} & sys.modules.keys(); sys.exit(code)"
+    arguments = ["tokenizer", "best", "ledger", "report", "space", str(study), "--repository", "me/folk"]
     environment = os.environ | hub.environment(tmp_path)
     ended = subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False

@@ -1,16 +1,11 @@
 """The report in a real browser, offline: it renders, and nothing that a title says runs."""
 
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from hf_scaling.report import write_report
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _OPTIONS = (
     "--headless",
     "--no-sandbox",
@@ -21,17 +16,6 @@ _OPTIONS = (
     "--no-first-run",
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    found = next((path for name in _NAMES if (path := shutil.which(name))), None)
-    if found is None:
-        message = f"no browser found: install one of {', '.join(_NAMES)}"
-        if os.environ.get("HF_SCALING_REQUIRE_ALL"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
 
 
 def test_page_renders_offline_and_hostile_titles_do_not_run(browser: str, study: Path, tmp_path: Path) -> None:

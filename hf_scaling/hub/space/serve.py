@@ -1,0 +1,28 @@
+"""Serving the page."""
+
+import os
+from pathlib import Path
+
+from hf_scaling.hub.space.exhibit import read_exhibit
+from hf_scaling.hub.space.show import STYLE
+
+
+def serve(folder: Path, port: int | None = None) -> int:
+    """Serve the exhibit in `folder` until interrupted; `port` None is the first free one from 7860.
+
+    Nothing is fetched from or told to anybody but the Hub, and the Hub only for models that are not here.
+
+    Raises:
+        UserError: the folder holds no exhibit.
+    """
+    exhibit = read_exhibit(folder)
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+    from hf_scaling.hub.space.page import build_page
+
+    page = build_page(exhibit)
+    _, address, _ = page.queue(max_size=20).launch(
+        server_port=port, quiet=True, prevent_thread_lock=True, css=STYLE, footer_links=[]
+    )
+    print(f"{exhibit.title}: {address}", flush=True)
+    page.block_thread()
+    return 0

@@ -1,0 +1,95 @@
+"""Tunes on their way: each is written in a thread of its own, so that it can be watched and stopped."""
+
+from collections.abc import Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.generation import BaseStreamer
+
+from hf_scaling.generation import build_prompt, generate_tunes, load_model_and_tokenizer
+from hf_scaling.hub.space.exhibit import Shown
+from hf_scaling.hub.space.piece import Piece, finish
+from hf_scaling.notation import parse_key, parse_meter
+from hf_scaling.records import UserError
+
+_KEPT = 4  # models in memory
+_loading = Lock()  # transformers makes an empty model first, and two threads at it get in each other's way
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a tune shall be. `fields` are those of `build_prompt`; one that is None is left to the model."""
+
+    fields: Mapping[str, str | None]
+    temperature: float
+    seed: int
+
+    def prompt(self) -> str:
+        """The opening that the model goes on from.
+
+        Raises:
+            UserError: a field is nothing that a header may hold.
+        """
+        meter, key = self.fields.get("meter"), self.fields.get("key")
+        if meter is not None and parse_meter(meter) is None:
+            raise UserError(f"metre: got {meter!r}, expected such as 4/4, 6/8 or C|")
+        if key is not None and parse_key(key) is None:
+            raise UserError(f"key: got {key!r}, expected such as D, Bm, Ador or Gmix")
+        return build_prompt(**self.fields)
+
+
+class _Stopped(Exception):  # noqa: N818  (no error: somebody asked for it)
+    """Nobody waits for this tune any more."""
+
+
+class Writing(BaseStreamer):
+    """One tune on its way, with its files in `folder`.
+
+    `text` is what there is of it, the opening included; `stage` says how far it is; `future` ends as the Piece.
+    """
+
+    def __init__(self, pool: Executor, model: Shown, wish: Wish, folder: Path):
+        self.model, self.wish = model, wish
+        self.text = wish.prompt()
+        self.stage = "is loaded"
+        self._folder = folder
+        self._tokenizer: PreTrainedTokenizerBase
+        self._stopped = self._begun = False
+        self.future: Future[Piece] = pool.submit(self._write)
+
+    def stop(self) -> None:
+        """Let it end with the character that it is at."""
+        self._stopped = True
+
+    def put(self, value: torch.Tensor) -> None:
+        """What `generate` has to say: first the ids that it was given, then each that it wrote."""
+        if self._stopped:
+            raise _Stopped
+        if self._begun:
+            self.text += str(self._tokenizer.decode(value.flatten(), skip_special_tokens=True))
+        self._begun = True
+
+    def end(self) -> None:
+        """The end shows in `future`."""
+
+    def _write(self) -> Piece:
+        with _loading:
+            model, self._tokenizer = _load(self.model.name, self.model.revision)
+        known = self._tokenizer.get_vocab()
+        if strange := "".join(dict.fromkeys(c for c in self.text if c not in known)):
+            raise UserError(f"{strange!r}: the model has never seen these characters; leave them out")
+        self.stage = "writes"
+        temperature, seed = self.wish.temperature, self.wish.seed
+        (tune,) = generate_tunes(model, self._tokenizer, [self.text], [seed], temperature, streamer=self)
+        self.stage = "has written; the tune is engraved"
+        return finish(tune, self._folder)
+
+
+@lru_cache(_KEPT)
+def _load(name: str, revision: str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    return load_model_and_tokenizer(name, revision)

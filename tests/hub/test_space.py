@@ -1,0 +1,251 @@
+"""The pushed Space, from its own folder and where this package is not installed, in a real browser, offline."""
+
+import base64
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+import venv
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import soundfile
+from playwright.sync_api import sync_playwright
+
+from hf_scaling.hub.space.exhibit import Shown
+from hf_scaling.hub.space.writing import Wish, Writing
+from hf_scaling.records import finished_rows
+
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+SEEDS = range(12)  # the models have hardly learnt: one of these gives a tune that can be played
+PATIENCE = 120_000  # milliseconds, on a slow and busy machine
+WATCH = """() => {
+    window.seen = [];
+    const box = document.querySelector("#tune-2 textarea");
+    setInterval(() => { if (box.value !== window.seen.at(-1)) window.seen.push(box.value); }, 10);
+}"""
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory):
+    """A Python that has the packages of this one, but not this package."""
+    folder = tmp_path_factory.mktemp("stranger") / "venv"
+    venv.create(folder, symlinks=True)
+    (site,) = folder.glob("lib/*/site-packages")
+    (site / "all.pth").write_text(sysconfig.get_path("purelib"))  # whose own .pth files are not followed
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def space(pushed, open_study, tiny_study, tmp_path_factory, push_to):
+    """The Space as the Hub holds it, the scaling figure and all."""
+    aside = tmp_path_factory.mktemp("space")
+    study = Path(shutil.copytree(open_study, aside / "study"))
+    shutil.copy(tiny_study.folder / "fits.json", study)
+    assert push_to(pushed, "space", study, "--repository", "me/folk") == 0
+    for name, data in pushed.repositories["spaces/me/folk"].files.items():
+        path = aside / "folk" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return aside / "folk"
+
+
+@pytest.fixture(scope="module")
+def address(space, stranger, pushed, tmp_path_factory):
+    """Where the Space is served."""
+    home = tmp_path_factory.mktemp("home")
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "OMP_NUM_THREADS")}
+    environment |= pushed.environment(home) | {"GRADIO_TEMP_DIR": str(home / "gradio")}
+    said = home / "said"
+    with (
+        said.open("w") as out,
+        subprocess.Popen(
+            [stranger, space / "app.py"], cwd=home, env=environment, stdout=out, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        until = time.monotonic() + PATIENCE / 1000
+        while not (found := re.search(r"http://\S+", said.read_text())):
+            assert process.poll() is None, said.read_text()
+            assert time.monotonic() < until, said.read_text()
+            time.sleep(0.1)
+        yield found[0]
+        process.terminate()
+
+
+@pytest.fixture(scope="module")
+def chromium(browser):
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=browser, args=OPTIONS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def visit(chromium, address):
+    """The page, as it was loaded, and the answers to all its requests."""
+    page = chromium.new_page()
+    page.set_default_timeout(PATIENCE)
+    answers = []
+    page.on("response", answers.append)
+    page.goto(address)
+    page.get_by_role("button", name="Write a tune").wait_for()
+    return page, answers
+
+
+def choose(page, label, value):
+    box = page.get_by_label(label, exact=True)
+    box.fill(value)
+    box.press("Enter")
+
+
+def write(page, seed):
+    """Have tunes written; wait for what is said of both."""
+    page.get_by_label("Seed").fill(str(seed))
+    page.get_by_role("button", name="Write a tune").click()
+    for number in (1, 2):
+        page.locator(f'#tune-{number} .said:has-text("seed {seed}") span').first.wait_for()
+
+
+@pytest.fixture(scope="module")
+def written(visit):
+    """The page with two tunes of which the first could be engraved; what the second box showed, seed by seed."""
+    page, _ = visit
+    for label, value in (("Beside it", "LSTM a"), ("Rhythm", "Jig"), ("Metre", "6/8"), ("Key", "D")):
+        choose(page, label, value)
+    page.evaluate(WATCH)
+    shown = []
+    for seed in SEEDS:
+        page.evaluate("window.seen = []")
+        write(page, seed)
+        shown.append(page.evaluate("window.seen"))
+        if page.locator("#tune-1 img.score").count():
+            return page, shown
+    pytest.fail("no seed gave a tune that can be played")
+
+
+def test_this_package_is_not_there_and_the_space_is_whole(stranger, space, tmp_path):
+    ended = subprocess.run([stranger, "-c", "import hf_scaling"], cwd=tmp_path, capture_output=True, check=False)
+    assert b"No module named 'hf_scaling'" in ended.stderr
+    assert {path.name for path in space.iterdir()} - {".gitattributes"} == {
+        "LICENSE", "README.md", "app.py", "hf_scaling", "requirements.txt", "scaling.png", "space.json"
+    }  # fmt: skip
+    assert not list(space.rglob("*.pyc"))
+
+
+def test_the_tune_is_streamed(written):
+    _, shown = written
+    opening = "X:1\nT:Untitled\nR:Jig\nM:6/8\nL:1/8\nK:D\n"
+    growing = []
+    for values in shown:
+        steps = [value for value in values if value.startswith(opening)]
+        while len(steps) > 1 and not steps[-1].startswith(steps[-2]):
+            steps.pop()  # what was repaired
+        growing.append(len(steps))
+    assert max(growing) >= 3, shown
+
+
+def test_the_notes_are_drawn_and_nothing_in_them_can_run(written):
+    page, _ = written
+    score = page.locator("#tune-1 img.score")
+    assert score.evaluate("image => image.complete && image.naturalWidth") > 100
+    kind, _, data = score.get_attribute("src").partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    assert base64.b64decode(data).count(b'class="notehead"') > 1
+
+
+def test_the_sound_is_not_silence(written, visit):
+    page, answers = written[0], visit[1]
+    sounds = [answer for answer in answers if urlsplit(answer.url).path.endswith(".opus")]
+    wave, rate = soundfile.read(io.BytesIO(sounds[-1].body()))
+    assert len(wave) > rate
+    assert abs(wave).max() > 0.5
+    page.locator("#tune-1").get_by_label("Play", exact=True).click()
+    page.wait_for_function("document.querySelector('#tune-1 #time').innerText !== '0:00'")
+
+
+def test_abc_and_midi_are_downloaded(written):
+    page, _ = written
+    for kind in ("abc", "mid"):
+        with page.expect_download() as waited:
+            page.locator("#tune-1").get_by_text(f"Download .{kind}").click()
+        assert re.fullmatch(rf"tune-\d+\.{kind}", waited.value.suggested_filename)
+        data = Path(waited.value.path()).read_bytes()
+        if kind == "mid":
+            assert data.startswith(b"MThd")
+        else:
+            assert data.decode() == page.locator("#tune-1 textarea").input_value()
+
+
+def test_two_sizes_stand_beside_each_other(written):
+    page, _ = written
+    boxes = [page.locator(f"#tune-{number}").bounding_box() for number in (1, 2)]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    labels = [page.locator(f"#tune-{number} .said b").inner_text() for number in (1, 2)]
+    assert labels[0].endswith(", trained longer")
+    assert labels[1] == "LSTM a"
+
+
+def test_the_scaling_figure_and_the_sizes_are_shown(visit, open_study):
+    page, _ = visit
+    assert page.locator("img.figure").evaluate("image => image.naturalWidth") > 500
+    cells = page.locator(".sizes td").all_inner_texts()
+    for run in finished_rows(open_study / "runs.jsonl"):
+        assert f"{run['n_params']:,}" in cells
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "told"),
+    [
+        ("Key", "H", "key: got 'H', expected such as D, Bm, Ador or Gmix"),
+        ("Metre", "<b>6</b>", "metre: got '<b>6</b>', expected such as"),
+        ("Title", "<img src=x onerror=\"document.title='owned'\">☂", "the model has never seen these characters"),
+    ],
+)
+def test_a_bad_wish_gets_a_message_and_nothing_in_it_runs(written, label, value, told):
+    page, _ = written
+    before = page.get_by_label(label, exact=True).input_value()
+    choose(page, label, value)
+    page.get_by_role("button", name="Write a tune").click()
+    page.locator('#tune-1 [role="alert"]', has_text=told).wait_for()
+    assert page.locator("#tune-1 img.score").count() == 0
+    assert page.title() != "owned"
+    choose(page, label, before)
+
+
+def test_a_phone_shows_it_whole(chromium, address):
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    page.goto(address)
+    page.get_by_role("button", name="Write a tune").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
+
+
+def test_nobody_else_was_asked_for_anything(written, visit):
+    hosts = {urlsplit(answer.url).hostname for answer in visit[1] if answer.url.startswith("http")}
+    assert hosts == {"127.0.0.1"}
+
+
+def test_a_tune_that_nobody_waits_for_ends(open_study, tmp_path):
+    run = next(row for row in finished_rows(open_study / "runs.jsonl") if row["family"] == "folk_lstm")
+    shown = Shown("LSTM", str(open_study / "runs" / run["run_id"] / "model"), None, 1, 1, 1.0)
+    with ThreadPoolExecutor(1) as pool:
+        writing = Writing(pool, shown, Wish({"key": "G"}, 1.5, 0), tmp_path / "tune")
+        writing.stop()
+        assert writing.future.exception() is not None
+    assert writing.text.endswith("K:G\n")
+    assert not (tmp_path / "tune").exists()
+
+
+def test_an_exhibit_that_is_none_is_one_line(space, tmp_path):
+    shutil.copytree(space, tmp_path / "space")
+    (tmp_path / "space" / "space.json").write_text('{"title": "x"}')
+    ended = subprocess.run([sys.executable, tmp_path / "space" / "app.py"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert re.fullmatch(r"app\.py: .*space\.json: damaged \('models'\); push the Space again\n", ended.stderr)
