@@ -119,6 +119,7 @@ def test_what_proves_nothing_is_refused(study, commands):
 def test_a_sweep_with_several_horizons_forecasts_its_largest_size(commands, tmp_path):
     config = TINY | {
         "name": "forecast", "families": ["gpt2"], "horizons": [0.25, 0.5, 1], "tokens_per_run": 8192,
+        "best_epochs": 3,
     }  # fmt: skip
     (tmp_path / "forecast.yaml").write_text(yaml.safe_dump(config))
     folder = tmp_path / "study"
