@@ -43,6 +43,7 @@ _TWINS = {"tunes": int, "twins": dict}
 _BASELINES = {"convention": str, "train_characters": int, "models": list}
 _BASELINE = {"name": str, "adaptive": bool, "validation": _NUMBER, "test": _NUMBER}
 _LICENCE = {"source": str, "identifier": str, "notice": str, "commercial_use": bool, "redistributable": bool}
+_FINDING = {"code": str, "where": str, "what": str, "effect": str, "cure": str}
 _COMPARISON = {"families": list, "difference": _NUMBER, "interval": list, "level": _NUMBER, "verdict": str}
 
 
@@ -61,6 +62,7 @@ class Study:
     attempts: Mapping[str, int]
     notes: list[str]
     fits: Record | None
+    lint: Record | None
     best: Record | None
     statistics: Record | None
     leaks: Record | None
@@ -112,6 +114,7 @@ def read_study(folder: Path) -> Study:
         attempts=attempts,
         notes=[note.removeprefix(f"{folder}/") for note in notes],
         fits=_fits(folder / "fits.json"),
+        lint=_lint(folder / "lint.json"),
         best=_object(folder / "best.json", _BEST),
         statistics=statistics,
         leaks=_leaks(folder / "dataset/leak_report.json"),
@@ -173,6 +176,13 @@ def _fits(path: Path) -> Record | None:
         for comparison in (fits.get("comparison") or {}).values():
             _check(path, comparison, _COMPARISON)
     return fits
+
+
+def _lint(path: Path) -> Record | None:
+    lint = _object(path, {"findings": list, "checked": list, "unchecked": list})
+    for found in (lint or {"findings": []})["findings"]:
+        _check(path, found, _FINDING)
+    return lint
 
 
 def _statistics(path: Path) -> Record | None:
