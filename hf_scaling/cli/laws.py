@@ -9,7 +9,7 @@ from hf_scaling.cli.command import Command, count, level
 from hf_scaling.records import UserError, atomic_file, write_json
 
 # name, what it is: a line each keeps `--help` instant, for the forms themselves need NumPy
-_FORMS = {
+FORMS = {
     "power": "L(N) = a N^-alpha + c (default)",
     "data": "L(D) = b D^-beta + c",
     "chinchilla": "L(N, D) = A N^-alpha + B D^-beta + E",
@@ -27,12 +27,24 @@ _COLUMNS = {
 }
 
 
-def _table_options(parser: argparse.ArgumentParser) -> None:
+def add_column_options(parser: argparse.ArgumentParser) -> None:
+    """The table of runs, and the names of its columns."""
     parser.add_argument(
         "file", type=Path, help="a .csv, .jsonl or .parquet table (N, D, loss), a study folder, or a Hub data set"
     )
     for role, meaning in _COLUMNS.items():
         parser.add_argument(f"--{role}-column", metavar="NAME", help=f"column of {meaning}")
+
+
+def columns(options: argparse.Namespace) -> Any:
+    """The names of columns, as `study.points.Columns`."""
+    from hf_scaling.study.points import Columns
+
+    return Columns(**{role: getattr(options, f"{role}_column") for role in _COLUMNS})
+
+
+def _table_options(parser: argparse.ArgumentParser) -> None:
+    add_column_options(parser)
     parser.add_argument("--drop-highest-loss", type=count, default=0, metavar="K", help="leave out K runs of a group")
     parser.add_argument(
         "--objective",
@@ -47,14 +59,14 @@ def _table_options(parser: argparse.ArgumentParser) -> None:
 def _fit_options(parser: argparse.ArgumentParser) -> None:
     _table_options(parser)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "forms:\n" + "\n".join(f"  {name:17} {meaning}" for name, meaning in _FORMS.items())
-    parser.add_argument("--form", choices=_FORMS, default="power", help="the law, see below (default power)")
+    parser.epilog = "forms:\n" + "\n".join(f"  {name:17} {meaning}" for name, meaning in FORMS.items())
+    parser.add_argument("--form", choices=FORMS, default="power", help="the law, see below (default power)")
     parser.add_argument("--bootstrap", type=count, default=0, metavar="K", help="intervals from K resamples as well")
     parser.add_argument("--seed", type=count, default=0, help="of the bootstrap (default 0)")
 
 
 def _read(options: argparse.Namespace) -> Any:
-    from hf_scaling.study.points import Columns, read_points
+    from hf_scaling.study.points import read_points
 
     figure, json_out = options.figure, None if options.json in (None, "-") else Path(options.json)
     if figure and figure.suffix not in (".png", ".svg"):
@@ -62,7 +74,7 @@ def _read(options: argparse.Namespace) -> Any:
     for out in (figure, json_out):
         if out and out.exists() and out.samefile(options.file):
             raise UserError(f"{out}: is the input; name another file for the result")
-    return read_points(options.file, Columns(**{role: getattr(options, f"{role}_column") for role in _COLUMNS}))
+    return read_points(options.file, columns(options))
 
 
 def _write(options: argparse.Namespace, result: dict[str, Any], figure: Any, text: str) -> None:

@@ -13,6 +13,7 @@ _HOLD = 1e4  # strength of a profile's pull in units of what the threshold allow
 _WIDEST = 1e3  # an end that many first guesses away is open
 _GROWTH = 1.7
 _ROUNDS = 12
+_MOST_STEPS = 100  # of a profile point, which starts near the last one
 _CLOSE = 1e-5  # of sqrt(misfit / threshold)
 
 
@@ -82,7 +83,7 @@ class Profiles:
         of_run = np.isfinite(self.new_run)
         strength = np.full(len(which), self.new_run) if of_run else _HOLD * threshold / step**2
         pull = Pull(self.quantities, which, start + direction * step, strength)
-        found, value = minimise(replace(self.problem, pull=pull), theta)
+        found, value = minimise(replace(self.problem, pull=pull), theta, _MOST_STEPS)
         reached = step if of_run else direction * (pull.quantity(found)[0] - start)
         misfit = (value if of_run else self.problem.value(found)) - self.objective
         return reached, np.sqrt(np.maximum(misfit, 0.0) / threshold), found

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import fdtri
 
 from hf_scaling.laws.confidence import Profiles
@@ -198,6 +198,12 @@ class Fit:
     def without_each(self) -> Array:
         """Thetas with each run left out in turn, shape (runs, parameters)."""
         return self._refit((1 - np.eye(self.n_points)) * self.weights)
+
+    def without(self, rows: NDArray[np.intp]) -> Array:
+        """Theta with some runs left out, shape (parameters,)."""
+        kept = np.ones(self.n_points)
+        kept[rows] = 0
+        return self._refit((kept * self.weights)[None])[0]
 
     def _refit(self, weights: Array) -> Array:
         problem = Problem(self.form, self.runs, np.log(self.loss)[None], weights, self.delta)

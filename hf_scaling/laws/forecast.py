@@ -34,21 +34,31 @@ class Forecast:
     rolling_errors: dict[str, float | None]
 
 
-def rolling_errors(form: Form, runs: Runs, loss: Array, order: Array) -> Array:
+def rolling_errors(form: Form, runs: Runs, loss: Array, order: Array, least: int | None = None) -> Array:
     """|log predicted - log observed| of each run after the first few, from those that come before it.
 
     Args:
         form: to judge.
         runs, loss: shape (runs,).
         order: what the runs are sorted by, such as their FLOPs; shape (runs,). Ties are predicted together.
+        least: so many runs must come before; two more than the form's parameters if None. Forms that are compared
+            must be given one number, or they would be judged by different runs.
     """
+    least = least or len(form.parameters) + SPARE_RUNS
     errors: list[float] = []
     for cost in np.unique(order):
         before, now = np.flatnonzero(order < cost), np.flatnonzero(order == cost)
-        if len(before) >= len(form.parameters) + SPARE_RUNS:
+        if len(before) >= least:
             predicted = fit(form, runs.take(before), loss[before], delta=np.inf).predict(runs.take(now))
             errors += np.abs(np.log(predicted / loss[now])).tolist()
     return np.array(errors)
+
+
+def mean_rolling_errors(forms: Sequence[Form], runs: Runs, loss: Array, order: Array) -> dict[str, float | None]:
+    """By form, the mean of its `rolling_errors` over the runs that all of the forms can predict; None without any."""
+    least = max(len(form.parameters) for form in forms) + SPARE_RUNS
+    found = {form.name: rolling_errors(form, runs, loss, order, least) for form in forms}
+    return {name: float(errors.mean()) if len(errors) else None for name, errors in found.items()}
 
 
 def forecast(forms: Sequence[Form], runs: Runs, loss: Array, order: Array, target: Runs) -> Forecast:
@@ -66,12 +76,8 @@ def forecast(forms: Sequence[Form], runs: Runs, loss: Array, order: Array, targe
     if not able:
         least = min(len(form.parameters) for form in forms) + SPARE_RUNS
         raise ValueError(f"{len(loss)} runs in hand, a forecast needs at least {least}")
-    errors: dict[str, float | None] = {}
-    for form in able:
-        found = rolling_errors(form, runs, loss, order)
-        errors[form.name] = float(found.mean()) if len(found) else None
-    judged = [form for form in able if errors[form.name] is not None]
-    chosen = min(judged, key=lambda form: errors[form.name] or 0.0) if judged else able[0]
+    errors = mean_rolling_errors(able, runs, loss, order)
+    chosen = min(able, key=lambda form: errors[form.name] or 0.0)  # the first of those that nothing tells apart
     fitted = fit(chosen, runs, loss, delta=np.inf)
     return Forecast(
         form=chosen.name,

@@ -48,6 +48,7 @@ _WORTH |= {"n_real": int, "n_reference": int, "longest_human": int}
 _MODEL = {"family": str, "n_params": int, "best": bool, "metrics": dict}
 _TREND = {"family": str, "metric": str, "verdict": str}
 _ESTIMATE = {"value": _NUMBER, "low": _NUMBER, "high": _NUMBER}
+_FINDING = {"code": str, "where": str, "what": str, "effect": str, "cure": str}
 _COMPARISON = {"families": list, "difference": _NUMBER, "interval": list, "level": _NUMBER, "verdict": str}
 
 
@@ -66,6 +67,7 @@ class Study:
     attempts: Mapping[str, int]
     notes: list[str]
     fits: Record | None
+    lint: Record | None
     best: Record | None
     statistics: Record | None
     leaks: Record | None
@@ -118,6 +120,7 @@ def read_study(folder: Path) -> Study:
         attempts=attempts,
         notes=[note.removeprefix(f"{folder}/") for note in notes],
         fits=_fits(folder / "fits.json"),
+        lint=_lint(folder / "lint.json"),
         best=_object(folder / "best.json", _BEST),
         statistics=statistics,
         leaks=_leaks(folder / "dataset/leak_report.json"),
@@ -180,6 +183,13 @@ def _fits(path: Path) -> Record | None:
         for comparison in (fits.get("comparison") or {}).values():
             _check(path, comparison, _COMPARISON)
     return fits
+
+
+def _lint(path: Path) -> Record | None:
+    lint = _object(path, {"findings": list, "checked": list, "unchecked": list})
+    for found in (lint or {"findings": []})["findings"]:
+        _check(path, found, _FINDING)
+    return lint
 
 
 def _statistics(path: Path) -> Record | None:

@@ -5,7 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from hf_scaling.records import UserError, read_json
+from hf_scaling.study.lint import seeds
+from hf_scaling.study.lint_files import rates
 
 Row = dict[str, Any]
 
@@ -26,43 +27,11 @@ def cautions(
         UserError: `learning_rates.json` is damaged.
     """
     return [
-        *_rates(study, names),
-        *_seeds(names, rows),
+        *(found.sentence for found in rates(study, names)),
+        *(found.sentence for name, members in zip(names, rows, strict=True) for found in seeds(name, members)),
         *_sizes(rows),
         *_horizons(rows, others),
         *_seconds([*rows[0], *rows[1]]),
-    ]
-
-
-def _rates(study: Path, names: tuple[str, str]) -> list[str]:
-    path = study / "learning_rates.json"
-    tuned = read_json(path).get("families") if path.exists() else {}
-    if not isinstance(tuned, dict):
-        raise UserError(f"{path}: families: got {tuned!r}, expected an object; delete the file to have it rebuilt")
-    untuned, found = [name for name in names if name not in tuned], []
-    for name in names:
-        if name in tuned:
-            warnings = tuned[name].get("warnings") if isinstance(tuned[name], dict) else None
-            if not isinstance(warnings, list):
-                raise UserError(f"{path}: {name}: expected warnings; delete the file to have it rebuilt")
-            found += [f"learning rate: {warning}" for warning in warnings]
-    if untuned:
-        found.append(
-            f"learning rates of {' and '.join(untuned)} were not tuned in this study (tune_sizes): a difference may be "
-            "that of the rates, and one rate rule that does not suit all sizes bends exponents by as much as .07"
-        )
-    return found
-
-
-def _seeds(names: tuple[str, str], rows: tuple[list[Row], list[Row]]) -> list[str]:
-    single = [
-        name for name, members in zip(names, rows, strict=True) if len({row["size"] for row in members}) == len(members)
-    ]
-    if not single:
-        return []
-    return [
-        f"{' and '.join(single)}: one seed for each size, so that intervals of paired differences cover evaluation "
-        "noise only; another seed may move a loss by more (replicates)"
     ]
 
 

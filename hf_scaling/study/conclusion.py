@@ -13,6 +13,7 @@ from hf_scaling.study.fits import fit_points
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.forecasts import score
 from hf_scaling.study.joint import joint_laws
+from hf_scaling.study.lint import lint
 from hf_scaling.study.points import Point, read_points
 from hf_scaling.study.samples import STUDY_PROMPTS, write_samples
 from hf_scaling.training.checkpoints import discard_checkpoints
@@ -21,7 +22,7 @@ from hf_scaling.training.spec import RunSpec
 
 
 def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows: list[dict[str, Any]]) -> None:
-    """Stages 5 to 8: the fits and figures, the best model, its samples, the report."""
+    """Stages 5 to 8: the fits and figures, the best model, its samples, what the linter says, the report."""
     config, path, ledger = folder.config, folder.path, folder.path / LEDGER
     shutil.rmtree(path / "trunks", ignore_errors=True)  # every run that could go on from them has ended
 
@@ -70,6 +71,9 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
         write_samples(model, prepared.tokenizer, STUDY_PROMPTS, config.seed, config.sampling, path / "samples")
 
     samples_key = folder.stage("samples", [best_key, config.sampling, config.seed], ["samples"], sample)
+    lint_key = folder.stage(
+        "lint", [fit_key, best_key, prepared.key], ["lint.json"], lambda: write_json(path / "lint.json", lint(path))
+    )
     failures = [[row["run_id"], row["error"]] for row in read_ledger(ledger)[0] if row["status"] == "failed"]
-    inputs = [prepared.key, figures_key, best_key, samples_key, failures]
+    inputs = [prepared.key, figures_key, best_key, samples_key, lint_key, failures]
     folder.stage("report", inputs, ["report.html"], lambda: write_report(path))

@@ -154,13 +154,17 @@ class Planner:
             return count_parameters(build_model(config, 0)).total
 
     def runs(self, rules: Mapping[str, RateRule]) -> list[RunSpec]:
-        """Every run of the study, cheapest first, so that a law can be drawn early; families in turn."""
+        """Every run of the study, cheapest first, so that a law can be drawn early; families in turn.
+
+        Those of the largest size come last: they are forecast from all the others.
+        """
         config, made = self.config, []
         shortest = min(config.horizons) * self.horizon
+        largest = max(self.n_params(config.families[0], size) for size in config.sizes)
         for size in config.sizes:
             n = self.n_params(config.families[0], size)
             for share, number in product(config.horizons, range(config.replicates)):
-                cost = (n * share, share, number)
+                cost = (n == largest, n * share, share, number)
                 for family in config.families:
                     tokens = int(share * self.horizon)
                     # the warm-up of the shortest for all: what horizons share must not depend on them

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_scaling.records import UserError
-from hf_scaling.study.tables import read_table
+from hf_scaling.study.tables import Row, read_table
 
 # the first name is the one that messages ask for; the ledger's own names are among them, so one rule reads both
 _ALIASES = {
@@ -68,7 +68,11 @@ def read_points(path: Path, columns: Columns = Columns()) -> list[Point]:
     Raises:
         UserError: the table cannot be read, a column is missing or ambiguous, or a value is not a positive number.
     """
-    rows = read_table(path)
+    return points_of(path, read_table(path), columns)
+
+
+def points_of(path: Path, rows: Sequence[Row], columns: Columns = Columns()) -> list[Point]:
+    """The points of a table that has been read, one a row; see `read_points`."""
     names = list(rows[0][1])
     found = {role: _find_column(path, names, role, getattr(columns, role)) for role in _ALIASES}
     for role in ("n", "loss"):
@@ -109,15 +113,15 @@ def _point(where: str, row: Mapping[str, Any], columns: Mapping[str, str | None]
     n_column, loss_column = columns["n"], columns["loss"]
     assert n_column is not None
     assert loss_column is not None
-    given = _number(where, row, n_column)
+    given = cell(where, row, n_column)
     if n_column == "n_params" and row.get(_NON_EMBEDDING) is not None:
-        n = {"total": given, "non_embedding": _number(where, row, _NON_EMBEDDING)}
+        n = {"total": given, "non_embedding": cell(where, row, _NON_EMBEDDING)}
     else:
         n = {"given": given}
     family = "all" if columns["group"] is None else str(row[columns["group"]])
     if not family or not family.isprintable():  # a control character would reach the terminal
         raise UserError(f"{where}: {columns['group']}: got {family!r}, expected a name")
-    optional = {role: None if (name := columns[role]) is None else _number(where, row, name) for role in "dcu"}
+    optional = {role: None if (name := columns[role]) is None else cell(where, row, name) for role in "dcu"}
     assumed = optional["d"] is None and optional["c"] is not None
     if assumed:
         optional["d"] = float(optional["c"] or 0) / (6 * given)
@@ -126,15 +130,20 @@ def _point(where: str, row: Mapping[str, Any], columns: Mapping[str, str | None]
         family=family,
         size=str(row.get("size") or f"{given:.4g}"),
         n=n,
-        loss=_number(where, row, loss_column),
+        loss=cell(where, row, loss_column),
         # a run without standard error is legitimate: its family is then fitted unweighted, with a warning
-        stderr=None if stderr in (None, "") else _number(where, row, str(columns["stderr"])),
+        stderr=None if stderr in (None, "") else cell(where, row, str(columns["stderr"])),
         d_assumed=assumed,
         **optional,
     )
 
 
-def _number(where: str, row: Mapping[str, Any], column: str) -> float:
+def cell(where: str, row: Mapping[str, Any], column: str) -> float:
+    """A positive number in a row.
+
+    Raises:
+        UserError: it is not one; `where` names the row.
+    """
     try:
         value = float(row[column])
     except (TypeError, ValueError):

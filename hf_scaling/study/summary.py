@@ -1,5 +1,6 @@
 """What a person sees when a study has ended: its runs, its laws, and where the report lies."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,8 @@ def summarize(study: Path) -> int:
     scored = score(study)
     if any(found["loss"] for found in scored):
         print(f"\n{describe_scores(scored)}")
+    codes = dict.fromkeys(found["code"] for found in read_json(study / "lint.json")["findings"])
+    print(f"\nlint: {', '.join(codes) or 'nothing found'}; hf-scaling lint {shlex.quote(str(study))} tells more")
     if failed:
         print(f"\n{len(failed)} runs failed; the same command tries them again")
     print(f"\nreport: {study / 'report.html'}")

@@ -11,6 +11,7 @@ import yaml
 
 from hf_scaling.records import append_row, write_json, write_jsonl, write_text
 from hf_scaling.study.fits import fit_points
+from hf_scaling.study.lint import lint
 from hf_scaling.study.points import read_points
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20"><path d="M0 10h40" stroke="#000"/></svg>'
@@ -104,6 +105,7 @@ def write_runs(folder: Path) -> None:
 
 def write_fits(folder: Path) -> None:
     write_json(folder / "fits.json", fit_points(read_points(folder)))
+    write_json(folder / "lint.json", lint(folder))
     for name in ("scaling", "training_curves"):
         write_text(folder / f"figures/{name}.svg", SVG)
 

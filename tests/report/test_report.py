@@ -142,7 +142,7 @@ def test_score_is_inert_and_files_outside_the_samples_stay_outside(study: Path) 
 def test_a_study_that_has_not_run_says_so_in_every_section(started: Path) -> None:
     page = render(started)
     assert page.open == []
-    assert page.text.count("Not run yet") == 8
+    assert page.text.count("Not run yet") == 9
     assert "No run has finished yet, so there is nothing to report." in page.text
     assert "synthetic run" in page.text
 
@@ -151,6 +151,7 @@ def test_a_study_that_has_not_run_says_so_in_every_section(started: Path) -> Non
     ("absent", "words"),
     [
         ("fits.json", "Not run yet: the fits."),
+        ("lint.json", "Not run yet: the linter."),
         ("best.json", "Not run yet: the longer training of the best model."),
         ("samples/samples.jsonl", "Not run yet: the generation of tunes."),
         ("dataset/statistics.json", "Not run yet: the data set."),
@@ -179,6 +180,7 @@ def test_a_folder_that_is_no_study_is_refused_by_name(tmp_path: Path) -> None:
         ("study.yaml", "a: [", "study.yaml: not valid YAML"),
         ("study.yaml", "- a", "study.yaml: got list"),
         ("fits.json", "{", "fits.json: not valid JSON"),
+        ("lint.json", '{"findings": [{}], "checked": [], "unchecked": []}', "lint.json: code: got None"),
         ("fits.json", '{"fits": [{}]}', "fits.json: family: got None"),
         ("best.json", "[]", "best.json: got list"),
         ("stages.json", '{"data": {"seconds": "long"}}', "stages.json: seconds: got 'long'"),

@@ -9,7 +9,7 @@ import yaml
 from hf_scaling.records import LEDGER, append_row, finished_rows, read_json, write_json, write_jsonl
 from tests.conftest import TINY
 
-SIZES, HORIZONS = [10_000, 30_000, 100_000, 300_000], [500_000, 2_000_000]
+SIZES, HORIZONS = [10_000, 30_000, 100_000, 300_000], [500_000, 1_000_000, 2_000_000]
 
 
 def loss(n, d):
@@ -46,7 +46,7 @@ LARGEST = f"gpt2-{SIZES[-1]}-{HORIZONS[-1]}"
 def test_a_forecast_is_sealed_then_scored(study, commands):
     made = commands.run("hf-scaling", "forecast", study, "--run", LARGEST)
     assert made.code == 0, made.stderr
-    assert "from 6 runs" in made.stdout
+    assert "from 9 runs" in made.stdout
     record = read_json(study / "forecasts" / f"{LARGEST}.json")
     assert record["loss"] == pytest.approx(loss(SIZES[-1], HORIZONS[-1]), rel=0.03)
     assert record["persistence"] == pytest.approx(loss(SIZES[-2], HORIZONS[-1]), rel=0.002)
@@ -78,7 +78,7 @@ def test_a_second_forecast_changes_nothing(study, commands):
 def test_too_few_runs_are_a_reason_and_no_forecast(study, commands):
     run_id = f"gpt2-{SIZES[0]}-{HORIZONS[0]}"
     lines = (study / LEDGER).read_text().splitlines(keepends=True)
-    (study / LEDGER).write_text("".join(lines[3:]))
+    (study / LEDGER).write_text("".join(lines[6:]))
     made = commands.run("hf-scaling", "forecast", study, "--run", run_id)
     assert made.code == 0
     assert "no forecast, 3 runs in hand, a forecast needs at least 6" in made.stdout
@@ -118,7 +118,7 @@ def test_what_proves_nothing_is_refused(study, commands):
 def test_a_sweep_with_several_horizons_forecasts_its_largest_size(commands, tmp_path):
     config = TINY | {
         "name": "forecast", "families": ["gpt2"], "horizons": [0.25, 0.5, 1], "tokens_per_run": 8192,
-        "ladder": ["a=8x1x1x16", "b=12x1x1x24", "c=16x1x2x32"], "best_tokens": 2048, "best_epochs": 1,
+        "best_epochs": 3,
     }  # fmt: skip
     (tmp_path / "forecast.yaml").write_text(yaml.safe_dump(config))
     folder = tmp_path / "study"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 Array = NDArray[np.float64]
+_FLOATS = (-700.0, 700.0)
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,15 @@ class Parameter:
     bounds: tuple[float, float]
     exponent: bool = False
 
+    @property
+    def vanishing(self) -> bool:
+        """Whether it is a factor of a term, so that the term can be nothing."""
+        return self.scale == "log" and self.bounds == _FLOATS
+
 
 def coefficient(name: str) -> Parameter:
     """A factor of a term; bounds are what a float can hold."""
-    return Parameter(name, "log", (-700.0, 700.0))
+    return Parameter(name, "log", _FLOATS)
 
 
 def exponent(name: str) -> Parameter:
