@@ -13,7 +13,7 @@ from typing import Any
 from datasets import Dataset, load_from_disk
 from tqdm import tqdm
 
-from hf_scaling.generation import Generation, generate_tunes
+from hf_scaling.generation import Generation, generate_tunes, load_model_and_tokenizer
 from hf_scaling.music.estimate import LEVEL, Estimate
 from hf_scaling.music.metrics import METRICS, Copying, Yardstick
 from hf_scaling.music.novelty import NEAR
@@ -30,7 +30,6 @@ from hf_scaling.records import (
     write_json,
     write_jsonl,
 )
-from hf_scaling.study.samples import load_model_and_tokenizer
 from hf_scaling.study.worth_trends import draw_worth, worth_trends
 
 RECORD, ROWS, TUNES = "music.json", "music.jsonl", "music"
