@@ -34,6 +34,7 @@ class Constraint:
         self._numbers: dict[State, int] = {}
         self._states: list[State | None] = [None]  # number ENDED
         self._tokens: dict[str, np.ndarray] = {}  # of groups of characters
+        self._fresh: dict[tuple[str, ...], tuple[np.ndarray, np.ndarray]] = {}  # rows of a state with such groups
         self._need = np.empty((_FIRST_STATES, size), dtype=np.int16)
         self._next = np.empty((_FIRST_STATES, size), dtype=np.int32)
         self._group = np.empty((_FIRST_STATES, size), dtype=np.int16)
@@ -88,6 +89,9 @@ class Constraint:
         if self._need[state, token] == _UNKNOWN:
             before = self._states[state]
             assert before is not None
+            if token == self._eos:
+                self._need[state, token] = 0 if self._grammar.may_end(before) else NEVER
+                return int(self._need[state, token])
             group = self._grammar.groups(before)[self._group[state, token]]
             after = self._grammar.move(before, group)
             tokens = self._tokens[group]
@@ -105,15 +109,20 @@ class Constraint:
                 self._need, self._next, self._group = (
                     np.concatenate([table, np.empty_like(table)]) for table in (self._need, self._next, self._group)
                 )
-            self._need[number], self._next[number] = NEVER, ENDED
-            for place, group in enumerate(self._grammar.groups(state)):
-                if group not in self._tokens:
-                    self._tokens[group] = np.array([self._ids[character] for character in group])
-                self._need[number, self._tokens[group]] = _UNKNOWN
-                self._group[number, self._tokens[group]] = place
-            if self._grammar.may_end(state):
-                self._need[number, self._eos] = 0
+            self._next[number] = ENDED
+            self._need[number], self._group[number] = self._rows(self._grammar.groups(state))
         return number
+
+    def _rows(self, groups: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Of a state with such groups of characters, what its need is before any was asked for, and the groups."""
+        if groups not in self._fresh:
+            need, group = np.full(self._need.shape[1], NEVER), np.zeros(self._need.shape[1])
+            for place, characters in enumerate(groups):
+                tokens = self._tokens[characters] = np.array([self._ids[character] for character in characters])
+                need[tokens], group[tokens] = _UNKNOWN, place
+            need[self._eos] = _UNKNOWN
+            self._fresh[groups] = need, group
+        return self._fresh[groups]
 
 
 _kept: dict[tuple[str, str], Constraint] = {}
@@ -161,4 +170,4 @@ class AbcLogitsProcessor(LogitsProcessor):
             raise ValueError(f"the prompt must begin with the token {self._tokenizer.bos_token}")
         if self._tokenizer.eos_token_id in written:
             return ENDED
-        return self._constraint.start(self._tokenizer.decode(written), self._max_length - len(row))
+        return self._constraint.start(str(self._tokenizer.decode(written)), self._max_length - len(row))

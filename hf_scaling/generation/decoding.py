@@ -64,8 +64,9 @@ def generate_tunes(
     if longest >= limit:
         raise UserError(f"prompt: got {longest} characters, the model writes at most {limit}; shorten it")
     constraint = None if constrain == "none" else constraint_for(tokenizer, CONSTRAINTS[constrain])
-    for prompt, ids in zip(prompts, encoded, strict=True) if constraint else ():
-        constraint.start(prompt, limit - len(ids))  # all prompts are looked at before anything is drawn
+    if constraint:  # all prompts are looked at before anything is drawn
+        for prompt, ids in zip(prompts, encoded, strict=True):
+            constraint.start(prompt, limit - len(ids))
     model.eval()
     banned = [tokenizer.pad_token_id, tokenizer.unk_token_id]
     generations: dict[int, Generation] = {}

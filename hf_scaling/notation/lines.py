@@ -23,7 +23,12 @@ class Lines:
     def fork(self, problems: Problems) -> "Lines":
         """A copy that reads on by itself and reports to `problems`."""
         copy = Lines(problems)
-        copy.waiting, copy._blank, copy._empty, copy._continued = self.waiting, self._blank, self._empty, self._continued
+        copy.waiting, copy._blank, copy._empty, copy._continued = (
+            self.waiting,
+            self._blank,
+            self._empty,
+            self._continued,
+        )
         return copy
 
     def state(self) -> Hashable:

@@ -12,7 +12,6 @@ from fractions import Fraction
 
 from hf_scaling.notation.durations import Ticks, scale
 from hf_scaling.notation.grammar import Machine
-from hf_scaling.notation.problems import CODES
 from hf_scaling.notation.subset import (
     DENOMINATORS,
     MOST_DIGITS,
@@ -47,7 +46,7 @@ class State:
     def __init__(self, machine: Machine) -> None:
         """The state of `machine`, which must not be fed any more."""
         self.machine = machine
-        self.groups: list[str] | None = None
+        self.groups: tuple[str, ...] | None = None
         self.moves: dict[str, State | None] = {}
         self.may_end: bool | None = None
         self.need: int | None = None
@@ -79,11 +78,10 @@ class Grammar:
         state = None if self._is_wrong(machine) else self._intern(machine.fork())
         return state if state and self.need(state) < NEVER else None
 
-    def groups(self, state: State) -> list[str]:
+    def groups(self, state: State) -> tuple[str, ...]:
         """Characters that the subset lets follow, legal or not, in groups that all lead to the same state."""
         if state.groups is None:
-            choices = self._subset.choices(state.machine, _settled(state.machine))
-            state.groups = [group for group in choices if group]
+            state.groups = tuple(self._subset.choices(state.machine, _settled(state.machine)))
         return state.groups
 
     def move(self, state: State, group: str) -> State | None:
@@ -99,7 +97,7 @@ class Grammar:
     def may_end(self, state: State) -> bool:
         """Whether the text is a legal tune as it stands."""
         if state.may_end is None:
-            state.may_end = self._may_end(state.machine)
+            state.may_end = _can_end(state.machine) and self._ends(state.machine)
         return state.may_end
 
     def need(self, state: State) -> int:
@@ -122,10 +120,11 @@ class Grammar:
                     need = length + self._needs[key]
                     break
                 passed.append((key, length))
-            if self._may_end(machine):
+            settled = _settled(machine)
+            if _can_end(machine) and self._is_done(settled) and self._ends(machine):
                 need = length + 1
                 break
-            way = self._way(machine, _settled(machine))
+            way = self._way(machine, settled)
             if way is None or not self._alphabet.issuperset(way):
                 break
             machine.feed(way)
@@ -146,11 +145,14 @@ class Grammar:
     def _is_wrong(self, machine: Machine) -> bool:
         return any(problem.code not in self._harmless for problem in machine.problems)
 
-    def _may_end(self, machine: Machine) -> bool:
-        if machine.pending_kind not in _ENDS or machine.in_header:
-            return False
-        if machine.pending_kind == "bar" and machine.pending[-1].isdigit():
-            return False  # an ending without music
+    def _is_done(self, settled: Machine) -> bool:
+        """Whether nothing is open, as far as can be told at a glance."""
+        groups, repeats = settled.groups, settled.repeats
+        full = settled.room if self._strict else 0
+        return not (groups.n_slurs or repeats.open or settled.rhythm.waiting or (full and settled.bar_ticks))
+
+    def _ends(self, machine: Machine) -> bool:
+        """Whether the tune is legal if it ends here, by the engine itself."""
         closed = machine.fork()
         closed.close()
         return not self._is_wrong(closed) and (closed.repeats.n_plain >= _BARS_TO_END or not closed.repeats.n_marks)
@@ -203,8 +205,19 @@ class Grammar:
         return "|"
 
 
-_INSIDE = {"quote-open": ("A", '"'), "decoration-open": ("f", "!"), "comment": ("\n", "\n"), "continuation": ("\n", "\n")}
+_INSIDE = {
+    "quote-open": ("A", '"'),
+    "decoration-open": ("f", "!"),
+    "comment": ("\n", "\n"),
+    "continuation": ("\n", "\n"),
+}
 """What tokens with a content are given: a first character, then the end."""
+
+
+def _can_end(machine: Machine) -> bool:
+    """Whether a tune may end with the token that is pending: an ending needs music."""
+    kind = machine.pending_kind
+    return kind in _ENDS and not machine.in_header and not (kind == "bar" and machine.pending[-1].isdigit())
 
 
 def _settled(machine: Machine) -> Machine:
@@ -239,7 +252,7 @@ def _wanted(machine: Machine, room: Ticks, unit: Ticks) -> str | None:
     for length in _CANDIDATES:
         left = room - one[0] * length
         if left >= 0 and (len(one) > 1 or not left or _length_text(Fraction(left) / Fraction(machine.unit))):
-            if left >= sum(one[1:]) * min(length, 1):
+            if left >= sum(one[1:]) * min(length, Fraction(1)):
                 return _length_text(length)
     return None
 

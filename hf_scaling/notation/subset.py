@@ -67,6 +67,7 @@ class Subset:
         """Only characters of `alphabet` come into question."""
         self._alphabet = frozenset(alphabet)
         self._text = "".join(sorted(character for character in self._alphabet - set("%\\") if character.isprintable()))
+        self._known: dict[str, str] = {}  # groups, and what the alphabet has of them
         self._next: dict[str, str] = {}
         for field, rest in SHORTEST.items():
             self._next[field] = self._next.get(field, "")
@@ -77,8 +78,12 @@ class Subset:
 
     def choices(self, machine: Machine, settled: Machine) -> list[str]:
         """What the subset lets stand next, whether or not it would be legal here; `settled`: with its token ended."""
-        groups = self._choices(machine, settled)
-        return ["".join(character for character in group if character in self._alphabet) for group in groups]
+        return [usable for group in self._choices(machine, settled) if (usable := self._usable(group))]
+
+    def _usable(self, group: str) -> str:
+        if group not in self._known:
+            self._known[group] = "".join(character for character in group if character in self._alphabet)
+        return self._known[group]
 
     def _choices(self, machine: Machine, settled: Machine) -> list[str]:
         kind, pending = machine.pending_kind, machine.pending
