@@ -1,4 +1,4 @@
-"""Tunes by a model: drawn, checked, repaired where needed, played, engraved, made audible and written down."""
+"""Tunes by a model: drawn under the constraint of the grammar and beside it without, played, engraved, made audible."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +18,8 @@ from hf_scaling.records import UserError, atomic_dir, write_jsonl, write_text
 STUDY_PROMPTS = [
     *[""] * 5,
     build_prompt(key="Ador"),
-    build_prompt(meter="3/4"),
-    build_prompt(rhythm="Reel"),
+    build_prompt(meter="3/4", key="G"),
+    build_prompt(rhythm="Slip Jig", key="Em"),
     build_prompt(title="The Power Law"),
     build_prompt(title="Ten to the Sixth", rhythm="Jig", meter="6/8", key="D"),
 ]
@@ -34,22 +34,23 @@ class _Sample:
     def __init__(self, index: int, prompt: str):
         self.index, self.prompt, self.redraws = index, prompt, 0
         self.drawn: Generation
+        self.unconstrained: Generation
         self.repaired: Repaired | None = None
 
     @property
     def stem(self) -> str:
         return f"{self.index:03d}"
 
-    def take(self, drawn: Generation) -> bool:
+    def take(self, drawn: Generation, unconstrained: Generation) -> bool:
         """Keep a draw if it can be delivered, repaired where it must be; say whether."""
-        self.drawn = drawn
+        self.drawn, self.unconstrained = drawn, unconstrained
         try:
             self.repaired = repair(drawn.text)
         except Unrepairable:
             self.repaired = None
         return self.repaired is not None
 
-    def row(self, midi: dict[str, Any], score: str | None) -> dict[str, Any]:
+    def row(self, midi: dict[str, Any], score: str | None, constrain: str) -> dict[str, Any]:
         """What `samples.jsonl` says of it."""
         assert self.repaired is not None
         return {
@@ -58,11 +59,15 @@ class _Sample:
             "prompt": self.prompt,
             "seed": self.drawn.seed,
             "redraws": self.redraws,
+            "constrain": constrain,
             "complete": self.drawn.complete,
             "raw": self.drawn.text,
             "abc": self.repaired.text,
             "title": header(self.repaired.text).title,
             "raw_verdict": _verdict(check(self.drawn.text)),
+            "unconstrained": self.unconstrained.text,
+            "unconstrained_complete": self.unconstrained.complete,
+            "unconstrained_verdict": _verdict(check(self.unconstrained.text)),
             "verdict": _verdict(check(self.repaired.text)),
             "repairs": [change._asdict() for change in self.repaired.repairs],
             "midi": midi,
@@ -89,7 +94,10 @@ def _describe(row: dict[str, Any]) -> str:
     lines = [
         f"=== {row['index']:03d}  {row['kind']}, seed {row['seed']}, redraws {row['redraws']}",
         f"prompt: {row['prompt']!r}",
-        f"as written: {tiers(row['raw_verdict'])}" + ("" if row["complete"] else "; cut off before its end"),
+        f"by itself, without constraint: {tiers(row['unconstrained_verdict'])}"
+        + ("" if row["unconstrained_complete"] else "; cut off before its end"),
+        f"as written, constraint {row['constrain']}: {tiers(row['raw_verdict'])}"
+        + ("" if row["complete"] else "; cut off before its end"),
         f"delivered: {tiers(row['verdict'])}; {row['midi']['notes']} notes, {row['midi']['seconds']:.1f} s of MIDI",
         f"second reading: {row['midi']['cross_check']['message']}",
         *(["repairs:", *repairs] if repairs else ["repairs: none"]),
@@ -108,21 +116,25 @@ def _draw_until_all_play(
     seed: int,
     sampling: dict[str, float],
     folder: Path,
+    constrain: str,
 ) -> dict[int, dict[str, Any]]:
     """Fill `folder` with the MIDI of one sample a prompt; return the rows by index."""
     waiting = [_Sample(index, prompt) for index, prompt in enumerate(prompts, 1)]
     rows: dict[int, dict[str, Any]] = {}
     for draw in range(_MOST_DRAWS):
         seeds = [seed + sample.index + draw * _BETWEEN_DRAWS for sample in waiting]
-        drawn = generate_tunes(
-            model, tokenizer, [sample.prompt for sample in waiting], seeds, sampling["temperature"], sampling["top_p"]
-        )
-        legal = [sample for sample, one in zip(waiting, drawn, strict=True) if sample.take(one)]
+        asked = [sample.prompt for sample in waiting]
+        by_itself = generate_tunes(model, tokenizer, asked, seeds, **sampling, progress=True)
+        drawn = by_itself
+        if constrain != "none":
+            drawn = generate_tunes(model, tokenizer, asked, seeds, **sampling, constrain=constrain, progress=True)
+        pairs = zip(waiting, drawn, by_itself, strict=True)
+        legal = [sample for sample, one, unconstrained in pairs if sample.take(one, unconstrained)]
         jobs = [(sample.repaired.text, folder / f"{sample.stem}.mid") for sample in legal if sample.repaired]
         for sample, midi in zip(legal, tunes_to_midi(jobs, _CHILD_SECONDS), strict=True):
             if not isinstance(midi, MidiError):
                 file = {"file": f"{sample.stem}.mid", "seconds": midi.seconds, "notes": midi.notes}
-                rows[sample.index] = sample.row(file, None)
+                rows[sample.index] = sample.row(file, None, constrain)
         waiting = [sample for sample in waiting if sample.index not in rows]
         for sample in waiting:
             sample.redraws += 1
@@ -141,9 +153,11 @@ def write_samples(
     seed: int,
     sampling: dict[str, float],
     folder: Path,
+    constrain: str = "strict",
 ) -> list[dict[str, Any]]:
     """Write one tune a prompt as `.abc`, `.mid`, `.svg` and `.opus`, with checks; return the rows of `samples.jsonl`.
 
+    constrain: as in `generate_tunes`; what the model writes by itself with the same seed is kept and judged beside it.
     Every delivered sample plays. A repaired one keeps its raw text and verdict beside it and is never counted as
     valid; one beyond repair is drawn again with another seed, and counted. What another reader hears in it stands
     beside its MIDI file. A score that cannot be engraved is left out and said to be, and so is audio where the
@@ -153,7 +167,7 @@ def write_samples(
         UserError: the model writes nothing playable.
     """
     with atomic_dir(folder) as temporary:
-        rows = _draw_until_all_play(model, tokenizer, prompts, seed, sampling, temporary)
+        rows = _draw_until_all_play(model, tokenizer, prompts, seed, sampling, temporary, constrain)
         ordered = [rows[index] for index in sorted(rows)]
         for row in ordered:
             write_text(temporary / f"{row['index']:03d}.abc", row["abc"])

@@ -239,7 +239,7 @@ def test_a_tune_that_nobody_waits_for_ends(open_study, tmp_path):
     run = next(row for row in finished_rows(open_study / "runs.jsonl") if row["family"] == "folk_lstm")
     shown = Shown("LSTM", str(open_study / "runs" / run["run_id"] / "model"), None, 1, 1, 1.0)
     with ThreadPoolExecutor(1) as pool:
-        writing = Writing(pool, shown, Wish({"key": "G"}, 1.5, 0), tmp_path / "tune")
+        writing = Writing(pool, shown, Wish({"key": "G"}, 1.5, "none", 0), tmp_path / "tune")
         writing.stop()
         assert writing.future.exception() is not None
     assert writing.text.endswith("K:G\n")
