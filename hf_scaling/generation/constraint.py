@@ -147,8 +147,8 @@ class AbcLogitsProcessor(LogitsProcessor):
 
         model.generate(..., logits_processor=LogitsProcessorList([AbcLogitsProcessor(tokenizer, max_length=256)]))
 
-    Every tune ends legally within `max_length` tokens, prompt included, which must be what `generate` is told, too. Put
-    it before any warper that takes tokens away for good, such as top-p: of the tokens that may follow some must be left.
+    Every tune ends legally within `max_length` tokens, prompt included, which `generate` must be told, too. It belongs
+    before any warper that takes tokens away for good, such as top-p: of the tokens that may follow some must be left.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int, bars: str = "strict") -> None:

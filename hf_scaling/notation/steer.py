@@ -85,7 +85,7 @@ class Grammar:
         return state.groups
 
     def move(self, state: State, group: str) -> State | None:
-        """Where the characters of one of its `groups` lead; None if they may not follow: a legal end must be in reach."""
+        """Where the characters of one of its `groups` lead; None if no legal end can be reached from there."""
         character = group[0]
         if character not in state.moves:
             machine = state.machine.fork()
@@ -251,9 +251,9 @@ def _wanted(machine: Machine, room: Ticks, unit: Ticks) -> str | None:
     one = [scale(unit, *factor) for factor in factors]
     for length in _CANDIDATES:
         left = room - one[0] * length
-        if left >= 0 and (len(one) > 1 or not left or _length_text(Fraction(left) / Fraction(machine.unit))):
-            if left >= sum(one[1:]) * min(length, Fraction(1)):
-                return _length_text(length)
+        fits = left >= sum(one[1:]) * min(length, Fraction(1))
+        if fits and (len(one) > 1 or not left or _length_text(Fraction(left) / Fraction(machine.unit))):
+            return _length_text(length)
     return None
 
 
@@ -267,7 +267,7 @@ def _length_text(length: Fraction) -> str | None:
 
 
 def _longer(machine: Machine, room: Ticks) -> str | None:
-    """What to add to the length that is pending: None if it is right as it is; `room`: what it leaves, maybe below 0."""
+    """What to add to the length that is pending, None if nothing; `room`: what it leaves as it is, maybe below 0."""
     chord, before = machine.groups.chord, machine.room
     assert before is not None
     unit = chord[0].duration if chord else machine.unit

@@ -1,10 +1,14 @@
 """The part of legal ABC that a constrained decoder lets a model write: plain to read, and safe with every player.
 
-It holds nearly all of what cleaned tunes hold. Left out are `%`, backslashes, empty lines, voices and overlays; inline
-fields, fields in the body but K:, and header fields but X:, K:, L:, M: and those of text; values of K:, L:
-and M: beyond `VALUES`; rests but `z`, spacers, `!` and `"` left empty, tuplets with colons; denominators but 2, 4, 8 and
-16, numbers above 999, more than two octave marks or two signs of broken rhythm; bars without time, and bar lines but
-`| || |] |: :| :|| ::` and those with one ending.
+It holds nearly all of what cleaned tunes hold. Left out are
+
+- `%`, backslashes, empty lines, unprintable characters, voices and overlays;
+- inline fields, fields in the body but K:, header fields but X:, K:, L:, M: and those of text, and values of K:, L: and
+  M: beyond `VALUES`;
+- rests but `z`, ties of rests, spacers, `""`, `!!`, tuplets with colons, space inside groups;
+- denominators but 1, 2, 4, 8 and 16, numbers above 999, more than two octave marks or two signs of broken rhythm;
+- bar lines but `| || |] |: :| :|| :: [|]` and those with one ending, and bar lines without time before them except at
+  the start of a line.
 
 A prompt may hold all of it.
 """

@@ -69,7 +69,7 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
         model = load_model(path / read_json(path / "best.json")["model_path"])
         write_samples(model, prepared.tokenizer, STUDY_PROMPTS, config.seed, config.sampling, path / "samples")
 
-    samples_key = folder.stage("samples", [best_key, config.sampling, config.seed], ["samples"], sample)
+    samples_key = folder.stage("samples", [best_key, config.sampling, config.seed, "strict"], ["samples"], sample)
     failures = [[row["run_id"], row["error"]] for row in read_ledger(ledger)[0] if row["status"] == "failed"]
     inputs = [prepared.key, figures_key, best_key, samples_key, failures]
     folder.stage("report", inputs, ["report.html"], lambda: write_report(path))

@@ -1,4 +1,4 @@
-"""Tunes by a model: drawn under the constraint of the grammar and beside it without, played, engraved, made audible."""
+"""Tunes by a model: drawn with the grammar and without, checked, played, engraved, made audible and written down."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,46 +33,51 @@ class _Sample:
 
     def __init__(self, index: int, prompt: str):
         self.index, self.prompt, self.redraws = index, prompt, 0
-        self.drawn: Generation
-        self.unconstrained: Generation
+        self.raw: Generation  # by the model alone
+        self.written: Generation  # under the constraint
         self.repaired: Repaired | None = None
 
     @property
     def stem(self) -> str:
         return f"{self.index:03d}"
 
-    def take(self, drawn: Generation, unconstrained: Generation) -> bool:
+    def take(self, raw: Generation, written: Generation) -> bool:
         """Keep a draw if it can be delivered, repaired where it must be; say whether."""
-        self.drawn, self.unconstrained = drawn, unconstrained
-        try:
-            self.repaired = repair(drawn.text)
-        except Unrepairable:
-            self.repaired = None
+        self.raw, self.written, self.repaired = raw, written, _repaired(written.text)
         return self.repaired is not None
 
     def row(self, midi: dict[str, Any], score: str | None, constrain: str) -> dict[str, Any]:
         """What `samples.jsonl` says of it."""
         assert self.repaired is not None
+        mended = _repaired(self.raw.text)
         return {
             "index": self.index,
             "kind": "prompted" if self.prompt else "unconditional",
             "prompt": self.prompt,
-            "seed": self.drawn.seed,
+            "seed": self.written.seed,
             "redraws": self.redraws,
+            "complete": self.raw.complete,
             "constrain": constrain,
-            "complete": self.drawn.complete,
-            "raw": self.drawn.text,
+            "raw": self.raw.text,
+            "written": self.written.text,
             "abc": self.repaired.text,
             "title": header(self.repaired.text).title,
-            "raw_verdict": _verdict(check(self.drawn.text)),
-            "unconstrained": self.unconstrained.text,
-            "unconstrained_complete": self.unconstrained.complete,
-            "unconstrained_verdict": _verdict(check(self.unconstrained.text)),
+            "raw_verdict": _verdict(check(self.raw.text)),
+            "raw_repaired_verdict": mended and _verdict(check(mended.text)),
+            "written_verdict": _verdict(check(self.written.text)),
             "verdict": _verdict(check(self.repaired.text)),
             "repairs": [change._asdict() for change in self.repaired.repairs],
             "midi": midi,
             "score": score,
         }
+
+
+def _repaired(text: str) -> Repaired | None:
+    """The text repaired, None if it is beyond that."""
+    try:
+        return repair(text)
+    except Unrepairable:
+        return None
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
@@ -91,19 +96,19 @@ def _describe(row: dict[str, Any]) -> str:
         return ", ".join(f"{tier} {'yes' if verdict[tier] else 'no'}" for tier in ("parses", "strict", "playable"))
 
     repairs = [f"    line {change['line']}: {change['message']}" for change in row["repairs"]]
+    constrained = row["constrain"] != "none"
     lines = [
         f"=== {row['index']:03d}  {row['kind']}, seed {row['seed']}, redraws {row['redraws']}",
         f"prompt: {row['prompt']!r}",
-        f"by itself, without constraint: {tiers(row['unconstrained_verdict'])}"
-        + ("" if row["unconstrained_complete"] else "; cut off before its end"),
-        f"as written, constraint {row['constrain']}: {tiers(row['raw_verdict'])}"
-        + ("" if row["complete"] else "; cut off before its end"),
+        f"as written: {tiers(row['raw_verdict'])}" + ("" if row["complete"] else "; cut off before its end"),
+        *([f"constrained ({row['constrain']}): {tiers(row['written_verdict'])}"] if constrained else []),
         f"delivered: {tiers(row['verdict'])}; {row['midi']['notes']} notes, {row['midi']['seconds']:.1f} s of MIDI",
         f"second reading: {row['midi']['cross_check']['message']}",
         *(["repairs:", *repairs] if repairs else ["repairs: none"]),
         "",
-        row["raw"].rstrip("\n"),
+        row["written"].rstrip("\n"),
         *(["", "--- after repair:", row["abc"].rstrip("\n")] if repairs else []),
+        *(["", "--- as written without the constraint:", row["raw"].rstrip("\n")] if constrained else []),
         "",
     ]
     return "\n".join(lines) + "\n"
@@ -123,13 +128,21 @@ def _draw_until_all_play(
     rows: dict[int, dict[str, Any]] = {}
     for draw in range(_MOST_DRAWS):
         seeds = [seed + sample.index + draw * _BETWEEN_DRAWS for sample in waiting]
-        asked = [sample.prompt for sample in waiting]
-        by_itself = generate_tunes(model, tokenizer, asked, seeds, **sampling, progress=True)
-        drawn = by_itself
-        if constrain != "none":
-            drawn = generate_tunes(model, tokenizer, asked, seeds, **sampling, constrain=constrain, progress=True)
-        pairs = zip(waiting, drawn, by_itself, strict=True)
-        legal = [sample for sample, one, unconstrained in pairs if sample.take(one, unconstrained)]
+        draws = {
+            how: generate_tunes(
+                model,
+                tokenizer,
+                [sample.prompt for sample in waiting],
+                seeds,
+                sampling["temperature"],
+                sampling["top_p"],
+                constrain=how,
+                progress=True,
+            )
+            for how in {"none", constrain}
+        }
+        drawn = zip(waiting, draws["none"], draws[constrain], strict=True)
+        legal = [sample for sample, raw, written in drawn if sample.take(raw, written)]
         jobs = [(sample.repaired.text, folder / f"{sample.stem}.mid") for sample in legal if sample.repaired]
         for sample, midi in zip(legal, tunes_to_midi(jobs, _CHILD_SECONDS), strict=True):
             if not isinstance(midi, MidiError):
@@ -157,11 +170,11 @@ def write_samples(
 ) -> list[dict[str, Any]]:
     """Write one tune a prompt as `.abc`, `.mid`, `.svg` and `.opus`, with checks; return the rows of `samples.jsonl`.
 
-    constrain: as in `generate_tunes`; what the model writes by itself with the same seed is kept and judged beside it.
-    Every delivered sample plays. A repaired one keeps its raw text and verdict beside it and is never counted as
-    valid; one beyond repair is drawn again with another seed, and counted. What another reader hears in it stands
-    beside its MIDI file. A score that cannot be engraved is left out and said to be, and so is audio where the
-    packages for it are not installed.
+    constrain: as in `generate_tunes`. What the model writes with the same seed and no constraint (`raw`) is judged, as
+    it is and repaired, beside what it writes under the constraint (`written`) and what is delivered.
+    Every delivered sample plays. A repaired one is never counted as valid; one beyond repair is drawn again with
+    another seed, and counted. What another reader hears in it stands beside its MIDI file. A score that cannot be
+    engraved is left out and said to be, and so is audio where the packages for it are not installed.
 
     Raises:
         UserError: the model writes nothing playable.
