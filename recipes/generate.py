@@ -1,7 +1,8 @@
-"""New tunes from a trained model: ABC notation, checked, repaired where that is needed to play it, and as MIDI.
+"""New tunes from a trained model: ABC notation, held to the grammar or repaired where it must be, and as MIDI.
 
     python recipes/generate.py outputs/laptop
     python recipes/generate.py outputs/laptop --number 4 --key D --meter 6/8 --rhythm Jig --title "The Quick Study"
+    python recipes/generate.py outputs/laptop --constrain none
     python recipes/generate.py path/to/model --number 20 --temperature 0.8 --output_dir tunes
 
 MODEL is a study folder (its best model is taken), or a model's folder or name on the Hub.
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hf_scaling.generation import HEADER_FIELDS, build_prompt, load_model_and_tokenizer
+from hf_scaling.generation import CONSTRAINTS, HEADER_FIELDS, build_prompt, load_model_and_tokenizer
 from hf_scaling.records import UserError, exit_code, read_json
 from hf_scaling.study.options import make_parser
 from hf_scaling.study.samples import write_samples
@@ -25,6 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="tune i is a function of seed + i (default 0)")
     parser.add_argument("--temperature", type=float, default=0.9, help="lower is safer, higher is bolder (default 0.9)")
     parser.add_argument("--top_p", type=float, default=0.95, help="of the probability to sample from (default 0.95)")
+    parser.add_argument(
+        "--constrain",
+        choices=list(CONSTRAINTS),
+        default="strict",
+        help="what the model may write: strictly valid notation, legal notation with bars of any length, or anything;"
+        " what it would write by itself, with the same seeds, is judged beside it (default strict)",
+    )
     parser.add_argument("--output_dir", type=Path, default=Path("outputs/tunes"), help="default: outputs/tunes")
     for name, letter in HEADER_FIELDS.items():
         parser.add_argument(f"--{name}", metavar="TEXT", help=f"the tune's {letter}: field")
@@ -42,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         name = str(best.parent / read_json(best)["model_path"]) if best.exists() else options.model
         model, tokenizer = load_model_and_tokenizer(name)
         sampling = {"temperature": options.temperature, "top_p": options.top_p}
-        write_samples(model, tokenizer, [prompt] * options.number, options.seed, sampling, options.output_dir)
+        prompts = [prompt] * options.number
+        write_samples(model, tokenizer, prompts, options.seed, sampling, options.output_dir, options.constrain)
         print((options.output_dir / "generated_samples.txt").read_text(encoding="utf-8"))
         print(f"tunes: {options.output_dir}")
         return 0

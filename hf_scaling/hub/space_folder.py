@@ -18,7 +18,7 @@ from hf_scaling.records import write_json, write_text
 SDK_VERSION = "6.31.0"  # of Gradio: what the page was tested with
 _PACKAGE = Path(hf_scaling.__file__).parent
 # what travels with the page, by path, since importing it would load torch and gradio
-BUNDLE = ("__init__.py", "generation.py", "hub/__init__.py", "hub/space", "models", "music", "notation", "records")
+BUNDLE = ("__init__.py", "generation", "hub/__init__.py", "hub/space", "models", "music", "notation", "records")
 
 
 def exhibited(study: HubStudy, what: Sequence[str]) -> list[tuple[Record, bool]]:

@@ -9,6 +9,7 @@ once, the result is the same. On it stand
 - `check` (`check.py`): parses, strict, playable, and diagnostics with the codes of `CODES`;
 - `repair` (`repair.py`): mend a tune, with a log;
 - `pitches` (`pitch.py`): the MIDI number of every note; `transpose` (`transpose.py`): a tune in another key;
+- `Grammar` (`steer.py`): which characters may follow some text, and how far a legal end is, for constrained decoding;
 - `canonical_repeats` (`repeats.py`), `plain` (`plain.py`): every repeat as `|: ... :|`, and a tune without ornaments,
   for players that get anything else wrong.
 
@@ -27,6 +28,7 @@ from hf_scaling.notation.problems import CODES
 from hf_scaling.notation.repair import Repaired, Unrepairable, repair
 from hf_scaling.notation.repair.edits import Repair
 from hf_scaling.notation.repeats import canonical_repeats
+from hf_scaling.notation.steer import Grammar, State
 from hf_scaling.notation.transpose import transpose
 from hf_scaling.notation.tune import Header, header, melody, melody_of
 
@@ -36,6 +38,7 @@ __all__ = [
     "Bar",
     "Diagnostic",
     "Field",
+    "Grammar",
     "Header",
     "Key",
     "Machine",
@@ -45,6 +48,7 @@ __all__ = [
     "Repair",
     "Repaired",
     "Rest",
+    "State",
     "Unrepairable",
     "Verdict",
     "canonical_repeats",

@@ -1,5 +1,6 @@
 """Two rules that span bars: how long each bar is, and that repeats and numbered endings come in pairs."""
 
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -60,6 +61,30 @@ class BarLengths:
         self._section_pickup: Ticks = 0
         self._before_ending: Ticks = 0  # the short bar that the first ending cut in two
         self._short: tuple[Ticks, int, bool] | None = None  # a bar whose other half may follow: ticks, offset, strong
+
+    def fork(self, problems: Problems) -> "BarLengths":
+        """A copy that reads on by itself and reports to `problems`."""
+        copy = BarLengths(problems)
+        copy._first, copy._ending, copy._short = self._first, self._ending, self._short
+        copy._tune_pickup, copy._section_pickup = self._tune_pickup, self._section_pickup
+        copy._before_ending = self._before_ending
+        return copy
+
+    def state(self) -> Hashable:
+        """All that what follows is judged by."""
+        pickups = self._tune_pickup, self._section_pickup, self._before_ending
+        return self._first, self._ending, *pickups, self._short and (self._short[0], self._short[2])
+
+    def wanted(self, full: Ticks, at_line_end: bool) -> Ticks:
+        """How long the bar that has begun must become: `full`, or the other half of the bar before it.
+
+        0 where the bar before it is short for good, since only a line end can part the halves of a bar within a
+        section.
+        """
+        if self._short is None:
+            return full
+        half, _, strong = self._short
+        return full - half if strong or at_line_end else 0
 
     def close(self, ticks: Ticks, full: Ticks | None, line: BarLine, offset: int, at_line_end: bool) -> None:
         """A bar of `ticks` ends at a bar line at `offset`; `full`: the length it should have, None if it is free.
@@ -124,9 +149,36 @@ class Repeats:
         self._problems = problems
         self._open: int | None = None
         self._endings: list[tuple[int, tuple[int, ...]]] = []  # where, and the numbers
+        self.n_plain = 0  # bar lines that repeat nothing, end nothing and open no ending
+        self.n_marks = 0  # all others
+
+    def fork(self, problems: Problems) -> "Repeats":
+        """A copy that reads on by itself and reports to `problems`."""
+        copy = Repeats(problems)
+        copy._open, copy._endings = self._open, self._endings.copy()
+        copy.n_plain, copy.n_marks = self.n_plain, self.n_marks
+        return copy
+
+    def state(self) -> Hashable:
+        """All that what follows is judged by."""
+        return self.open, self.endings, min(self.n_plain, 2), self.n_marks > 0
+
+    @property
+    def open(self) -> bool:
+        """Whether a |: still waits for its :|."""
+        return self._open is not None
+
+    @property
+    def endings(self) -> tuple[int, ...]:
+        """The numbers of the endings since the last first one."""
+        return tuple(sorted(number for _, group in self._endings for number in group))
 
     def bar(self, line: BarLine, offset: int) -> None:
         """Take a bar line."""
+        if not line.strong:
+            self.n_plain += 1
+            return
+        self.n_marks += 1
         if line.repeat_end:
             self._open = None
         if line.repeat_start:

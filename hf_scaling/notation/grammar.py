@@ -5,7 +5,8 @@ wrong as it goes. The checker, the repairer and the fingerprint all read this on
 The rules with a memory of their own stand beside it: `lines.py`, `rhythm.py`, `groups.py` and `bars.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from operator import attrgetter
 
 from hf_scaling.notation.bars import BarLengths, BarLine, Repeats, parse_bar_line
 from hf_scaling.notation.durations import WHOLE, Ticks, parse_length, scale, ticks_of
@@ -36,13 +37,13 @@ class Machine(Lexer):
     """
 
     # with more than thirty attributes and no slots, CPython 3.11 looks each up the slow way, a tenth of all time
-    __slots__ = (
-        *("tokens", "events", "problems", "fields", "meter", "music_at", "voices", "first_voice_end"),
-        *("n_notes", "n_bars", "bar_ticks", "full_bar", "open_ticks"),
-        *("_lines", "_order", "_rhythm", "_groups", "_lengths", "_repeats"),
-        *("_notes", "_meter_ticks", "_bar_cut", "_at_line_end", "_shorthands", "_problems_before"),
-        *("_first_voice", "_other_voice", "_overlay", "_timed", "_last", "_last_ticks"),
+    _CARRIED = (  # by a fork, as they are
+        *("meter", "music_at", "first_voice_end", "n_notes", "n_bars", "bar_ticks", "full_bar", "open_ticks"),
+        *("_notes", "_meter_ticks", "_bar_cut", "_at_line_end", "shorthands", "_problems_before"),
+        *("_first_voice", "_other_voice", "_overlay", "_timed", "_last_ticks"),
     )
+    _RULES = ("lines", "order", "rhythm", "groups", "lengths", "repeats")
+    __slots__ = (*_CARRIED, *_RULES, "tokens", "events", "problems", "fields", "voices", "_last")
 
     def __init__(self) -> None:
         """Stand before the first character."""
@@ -50,13 +51,13 @@ class Machine(Lexer):
         self.tokens: list[Token] = []
         self.events: list[Event] = []
         self.problems = Problems()
-        self._lines, self._order = Lines(self.problems), FieldOrder(self.problems)
-        self.fields: list[Field] = self._order.header
+        self.lines, self.order = Lines(self.problems), FieldOrder(self.problems)
+        self.fields: list[Field] = self.order.header
         self.meter = FREE
         self._meter_ticks: Ticks | None = None  # of a whole bar
         self.full_bar: Ticks | None = None
         self._notes: NoteTable | None = None  # None until L: or the first note decides the unit note length
-        self._shorthands = _DEFAULT_SHORTHANDS
+        self.shorthands = _DEFAULT_SHORTHANDS
         self._at_line_end = False
         self.music_at: int | None = None
         self._problems_before = 0
@@ -67,7 +68,7 @@ class Machine(Lexer):
         self.n_notes = self.n_bars = 0
         self.bar_ticks: Ticks = 0
         self._bar_cut: Ticks = 0  # how much of the bar stood before a bare [1
-        self._lengths, self._repeats = BarLengths(self.problems), Repeats(self.problems)
+        self.lengths, self.repeats = BarLengths(self.problems), Repeats(self.problems)
         self._first_voice: str | None = None
         self._other_voice = self._overlay = False
         self.voices: set[str] = set()
@@ -75,15 +76,15 @@ class Machine(Lexer):
         self._timed = False  # a note or a rest has come
         self._last: list[Note] = []  # the notes that a tie or a broken rhythm mark after them refers to
         self._last_ticks: Ticks = 0  # 0: there is nothing for a broken rhythm to refer to
-        self._rhythm, self._groups = Rhythm(self.problems), Groups(self.problems)
+        self.rhythm, self.groups = Rhythm(self.problems), Groups(self.problems)
 
     def token(self, kind: str, text: str, offset: int) -> None:
         """Take one token from the lexer."""
         self.tokens.append((kind, text, offset))
         if kind == "space":  # a fifth of all tokens
             return
-        if self._lines.waiting and kind not in _LAYOUT:
-            self._lines.begin(offset)
+        if self.lines.waiting and kind not in _LAYOUT:
+            self.lines.begin(offset)
             if self.in_header and self.music_at is None and kind != "field":
                 self.music_at, self._problems_before = offset, len(self.problems)
         _HANDLERS[kind](self, text, offset)
@@ -95,30 +96,80 @@ class Machine(Lexer):
         self.open_ticks = self.bar_ticks
         if self.bar_ticks:
             self._end_bar(_END, self.offset)
-        self._lengths.finish()
-        self._repeats.finish()
-        self._groups.finish()
-        self._order.finish()
+        self.lengths.finish()
+        self.repeats.finish()
+        self.groups.finish()
+        self.order.finish()
         if not self._timed:
             self._report("no-music", self.offset, "there is no music after the header")
         elif not self.n_notes:
             self._report("no-notes", self.offset, "no note sounds")
+
+    # what decides about what may follow
+
+    def fork(self) -> "Machine":
+        """A copy that reads on by itself; what was read and found wrong before stays behind."""
+        copy = Machine.__new__(Machine)
+        for name, value in zip(_CARRIED, _carried(self), strict=True):
+            setattr(copy, name, value)
+        copy.tokens, copy.events, copy.problems, copy._last = [], [], Problems(), []
+        for rule in self._RULES:
+            setattr(copy, rule, getattr(self, rule).fork(copy.problems))
+        copy.fields, copy.voices = copy.order.header, self.voices.copy()
+        return copy
+
+    def state(self, bars: bool) -> Hashable:
+        """What decides about what may follow: two tunes with the same state go on in the same ways.
+
+        That holds for what `steer.py` lets follow: a broken rhythm stands right behind its note, for example. bars:
+        whether the lengths of bars decide too.
+        """
+        times: tuple[Hashable, ...] = self.bar_ticks > 0, self._bar_cut > 0
+        if bars:
+            # a mark of broken rhythm refers to the last note, nothing else does
+            last = self._last_ticks if self.pending[:1] in ("<", ">") else 0
+            bar = self.bar_ticks, self._bar_cut, self.full_bar, self._meter_ticks
+            times = *bar, last, self._at_line_end, self.lengths.state()
+        return (
+            *(self._row, _pending_state(self._row.kind, self.pending), self.in_header and self.order.state()),
+            *(self.lines.state(), self.groups.state(), self.rhythm.state(), self.repeats.state(), times),
+            *(self.unit, self.meter.compound, self._notes is None, self._timed, self.n_notes > 0),
+            *(self.shorthands, self._other_voice, self._overlay),
+        )
+
+    @property
+    def may_be_field(self) -> bool:
+        """Whether the letter that is pending stands where a colon makes it a field of the body."""
+        colon = self._row.moves.get(":")
+        return not self.in_header and colon is not None and colon.kind == "field"
+
+    @property
+    def unit(self) -> Ticks:
+        """Ticks of the unit note length that holds now."""
+        return ticks_of(self.meter.unit_length) if self._notes is None else self._notes.unit
+
+    @property
+    def room(self) -> Ticks | None:
+        """Ticks until the bar that has begun is as long as it must be, below 0 if it cannot; None if it is free."""
+        if self.full_bar is None:
+            return None
+        return self.lengths.wanted(self.full_bar, self._at_line_end) - self.bar_ticks
 
     def _report(self, code: str, offset: int, message: str) -> None:
         self.problems.report(code, offset, message)
 
     # lines, fields, voices
 
-    def _newline(self, _text: str, _offset: int) -> None:
-        self._groups.end()
-        self._lines.end(first=len(self.tokens) == 1)
+    def _newline(self, _text: str, offset: int) -> None:
+        self.groups.end()
+        self.lines.end(first=offset == 0)
         self._at_line_end = self._at_line_end or not self.bar_ticks
 
     def _field(self, text: str, offset: int) -> None:
         letter, value = text[0], strip_comment(text[2:])
         field = Field(letter, value, offset)
         self.events.append(field)
-        self._order.take(field, self.in_header)
+        self.order.take(field, self.in_header)
         if letter == "K" and self.in_header:
             self._end_header()
         handler = _FIELD_HANDLERS.get(letter)
@@ -159,7 +210,7 @@ class Machine(Lexer):
         return parse_key(value) is not None
 
     def _shorthand_field(self, value: str, _offset: int) -> bool:
-        self._shorthands |= {value[:1]}
+        self.shorthands |= {value[:1]}
         return True
 
     def _voice_field(self, value: str, offset: int) -> bool:
@@ -174,7 +225,7 @@ class Machine(Lexer):
             self.first_voice_end = offset
         elif not self._other_voice:
             self.first_voice_end = None
-        self._rhythm.drop()
+        self.rhythm.drop()
         self._last, self._last_ticks = [], 0
         return True
 
@@ -199,7 +250,7 @@ class Machine(Lexer):
         self._report("note-long", offset, "longer than 64 whole notes")
 
     def _note(self, text: str, offset: int) -> None:
-        groups = self._groups
+        groups = self.groups
         if groups.grace:
             position, alter, _ = note_table(WHOLE)[text]
             self.events.append(Note(position, alter, 0, offset, main=False, grace=True))
@@ -212,8 +263,8 @@ class Machine(Lexer):
         if not ticks:
             self._no_length(text, offset)
         chord = groups.chord
-        if self._rhythm.waiting and (chord is None or not ticks):
-            ticks = scale(ticks, *self._rhythm.take())
+        if self.rhythm.waiting and (chord is None or not ticks):
+            ticks = scale(ticks, *self.rhythm.take())
         if ticks > MAX_NOTE:
             self._too_long(offset)
         main = not (self._other_voice or self._overlay or chord)
@@ -227,14 +278,14 @@ class Machine(Lexer):
             self.bar_ticks += ticks
 
     def _rest(self, text: str, offset: int) -> None:
-        if self._groups.grace or self._groups.chord is not None:
+        if self.groups.grace or self.groups.chord is not None:
             self._report("group-content", offset, "a rest inside a chord or grace notes")
             return
         notes = self._decide_unit() if self._notes is None else self._notes
         ticks = scale(notes.unit, *parse_length(text[1:]))
         if not ticks:
             self._no_length(text, offset)
-        ticks = scale(ticks, *self._rhythm.take())
+        ticks = scale(ticks, *self.rhythm.take())
         self.events.append(Rest(ticks, offset))
         self._pass_time(ticks, [], offset)
 
@@ -248,8 +299,8 @@ class Machine(Lexer):
         self.n_bars += max(bars - 1, 0)
 
     def _broken_rhythm(self, text: str, offset: int) -> None:
-        may_be = self._last_ticks and self._groups.chord is None
-        before = self._rhythm.broken(text, offset) if may_be else None
+        may_be = self._last_ticks and self.groups.chord is None
+        before = self.rhythm.broken(text, offset) if may_be else None
         if before is None:
             self._report("broken-rhythm", offset, "a broken rhythm mark without a note before it")
             return
@@ -263,10 +314,10 @@ class Machine(Lexer):
     # groups
 
     def _chord_close(self, text: str, offset: int) -> None:
-        notes = self._groups.close_chord(offset)
+        notes = self.groups.close_chord(offset)
         if not notes:
             return
-        length, rhythm = parse_length(text[1:]), self._rhythm.take()
+        length, rhythm = parse_length(text[1:]), self.rhythm.take()
         if not length[0]:
             self._no_length(text, offset)
         for note in notes:
@@ -274,21 +325,21 @@ class Machine(Lexer):
         self._pass_time(notes[0].duration, notes, offset)
 
     def _tie(self, _text: str, _offset: int) -> None:
-        chord = self._groups.chord
+        chord = self.groups.chord
         for note in chord[-1:] if chord else self._last:
             note.tie = True
 
     def _shorthand(self, text: str, offset: int) -> None:
-        if text not in self._shorthands:  # ABC 2.1 §4.16 lets any of these letters be a symbol
+        if text not in self.shorthands:  # ABC 2.1 §4.16 lets any of these letters be a symbol
             self._report("shorthand", offset, f"the shorthand {text} is not defined")
 
     # bars
 
     def _end_time(self) -> None:
         """A bar or an overlay ends: nothing in it may be open or wait any more."""
-        self._groups.end()
-        if self._rhythm.waiting:
-            self._rhythm.end_bar()
+        self.groups.end()
+        if self.rhythm.waiting:
+            self.rhythm.end_bar()
         self._last, self._last_ticks = [], 0
 
     def _bar(self, text: str, offset: int) -> None:
@@ -297,8 +348,7 @@ class Machine(Lexer):
             return
         self._overlay = False
         line = parse_bar_line(text)
-        if line.strong:
-            self._repeats.bar(line, offset)
+        self.repeats.bar(line, offset)
         if line.line:
             self._end_bar(line, offset)
         else:
@@ -310,7 +360,7 @@ class Machine(Lexer):
                 self.bar_ticks = self._bar_cut
 
     def _end_bar(self, line: BarLine, offset: int) -> None:
-        self._lengths.close(self.bar_ticks, self.full_bar, line, offset, self._at_line_end)
+        self.lengths.close(self.bar_ticks, self.full_bar, line, offset, self._at_line_end)
         self.events.append(Bar(line, self.bar_ticks, offset))
         if self.bar_ticks:
             self.n_bars += 1
@@ -337,6 +387,17 @@ class Machine(Lexer):
         self._report(_UNCLOSED[text[0]], offset, f"this {text[0]} is never closed")
 
 
+def _pending_state(kind: str, pending: str) -> Hashable:
+    """What of a token that is not complete decides how it goes on: of a note its octave marks and length."""
+    if kind in ("note", "rest", "chord-close"):
+        return pending.lstrip("^_=ABCDEFGabcdefgzx]")
+    if kind == "field" and pending[0] not in "KLMUVX":
+        return pending[0], len(pending) > 2
+    return min(len(pending), 2) if kind in ("quote-open", "decoration-open", "space", "comment") else pending
+
+
+_CARRIED = (*Lexer.__slots__, *Machine._CARRIED)
+_carried = attrgetter(*_CARRIED)
 _UNCLOSED = {'"': "quote-open", "!": "decoration-open", "+": "decoration-open", "[": "inline-open"}
 _HANDLERS: dict[str, Callable[[Machine, str, int], None]] = {
     "accidental": Machine._accidental,
@@ -345,14 +406,14 @@ _HANDLERS: dict[str, Callable[[Machine, str, int], None]] = {
     "broken": Machine._broken_rhythm,
     "character": Machine._character,
     "chord-close": Machine._chord_close,
-    "chord-open": lambda machine, _text, offset: machine._groups.open_chord(offset),
-    "comment": lambda machine, _text, _offset: machine._lines.comment(),
-    "continuation": lambda machine, _text, offset: machine._lines.continuation(offset),
+    "chord-open": lambda machine, _text, offset: machine.groups.open_chord(offset),
+    "comment": lambda machine, _text, _offset: machine.lines.comment(),
+    "continuation": lambda machine, _text, offset: machine.lines.continuation(offset),
     "decoration": Machine._nothing,
     "decoration-open": Machine._unclosed,
     "field": Machine._field,
-    "grace-close": lambda machine, _text, offset: machine._groups.close_grace(offset),
-    "grace-open": lambda machine, _text, offset: machine._groups.open_grace(offset),
+    "grace-close": lambda machine, _text, offset: machine.groups.close_grace(offset),
+    "grace-open": lambda machine, _text, offset: machine.groups.open_grace(offset),
     "indent": Machine._nothing,
     "inline": Machine._inline,
     "inline-open": Machine._unclosed,
@@ -363,11 +424,11 @@ _HANDLERS: dict[str, Callable[[Machine, str, int], None]] = {
     "quote-open": Machine._unclosed,
     "rest": Machine._rest,
     "shorthand": Machine._shorthand,
-    "slur-close": lambda machine, _text, offset: machine._groups.close_slur(offset),
-    "slur-open": lambda machine, _text, offset: machine._groups.open_slur(offset),
+    "slur-close": lambda machine, _text, offset: machine.groups.close_slur(offset),
+    "slur-open": lambda machine, _text, offset: machine.groups.open_slur(offset),
     "spacer": Machine._nothing,
     "tie": Machine._tie,
-    "tuplet": lambda machine, text, offset: machine._rhythm.tuplet(text, machine.meter.compound, offset),
+    "tuplet": lambda machine, text, offset: machine.rhythm.tuplet(text, machine.meter.compound, offset),
 }
 _FIELD_HANDLERS: dict[str, Callable[[Machine, str, int], bool]] = {
     "K": Machine._key_field,

@@ -1,5 +1,8 @@
 """Chords, grace notes and slurs: what is opened must be closed (ABC 2.1 §4.11, §4.17 and §4.20)."""
 
+from collections.abc import Hashable
+from dataclasses import replace
+
 from hf_scaling.notation.events import Note
 from hf_scaling.notation.problems import Problems
 
@@ -17,6 +20,23 @@ class Groups:
         self.grace = False
         self._at = 0  # where the open chord or grace group began
         self._slurs: list[int] = []
+
+    def fork(self, problems: Problems) -> "Groups":
+        """A copy that reads on by itself and reports to `problems`."""
+        copy = Groups(problems)
+        copy.chord = None if self.chord is None else [replace(note) for note in self.chord]
+        copy.grace, copy._at, copy._slurs = self.grace, self._at, self._slurs.copy()
+        return copy
+
+    def state(self) -> Hashable:
+        """All that what follows is judged by: of a chord its first note's length, which becomes its own."""
+        first = self.chord[0].duration if self.chord else 0
+        return self.chord is None, first, self.grace, len(self._slurs)
+
+    @property
+    def n_slurs(self) -> int:
+        """How many slurs are open."""
+        return len(self._slurs)
 
     def open_chord(self, offset: int) -> None:
         """A chord begins."""

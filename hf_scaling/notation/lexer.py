@@ -188,10 +188,19 @@ class Lexer:
             row = following
         self._row, self.pending, self.offset = row, token, offset
 
-    def close(self) -> None:
-        """End the text: the pending token is complete."""
+    @property
+    def pending_kind(self) -> str:
+        """The kind of token that the pending characters make if the text ends here."""
+        return self._row.kind
+
+    def settle(self) -> None:
+        """The pending token is complete, whatever follows."""
         while self.pending:
             self._row, self.pending = self._end_token(self._row, self.pending)
+
+    def close(self) -> None:
+        """End the text."""
+        self.settle()
 
     def _end_token(self, row: Row, text: str) -> tuple[Row, str]:
         """Hand over a token; returns the state of the next one and what has been read of it already."""

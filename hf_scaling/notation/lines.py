@@ -1,5 +1,7 @@
 """Rules about lines: none is empty, nothing follows a backslash, and fields stand in the order of the standard."""
 
+from collections.abc import Hashable
+
 from hf_scaling.notation.events import Field
 from hf_scaling.notation.problems import Problems
 
@@ -17,6 +19,21 @@ class Lines:
         self._blank = True  # nothing but white space on this line yet
         self._empty = False  # an empty line has passed
         self._continued: int | None = None  # where a line was joined to the next
+
+    def fork(self, problems: Problems) -> "Lines":
+        """A copy that reads on by itself and reports to `problems`."""
+        copy = Lines(problems)
+        copy.waiting, copy._blank, copy._empty, copy._continued = (
+            self.waiting,
+            self._blank,
+            self._empty,
+            self._continued,
+        )
+        return copy
+
+    def state(self) -> Hashable:
+        """All that what follows is judged by."""
+        return self.waiting, self._blank, self._empty, self._continued is not None
 
     def begin(self, offset: int) -> None:
         """The token that was waited for comes."""
@@ -49,7 +66,17 @@ class FieldOrder:
         """Stand before the first field."""
         self._problems = problems
         self.header: list[Field] = []
-        self._numbered = False  # X: has come
+        self.numbered = False  # X: has come
+
+    def fork(self, problems: Problems) -> "FieldOrder":
+        """A copy that reads on by itself and reports to `problems`."""
+        copy = FieldOrder(problems)
+        copy.header, copy.numbered = self.header.copy(), self.numbered
+        return copy
+
+    def state(self) -> Hashable:
+        """All that what follows is judged by."""
+        return self.numbered, bool(self.header) and self.header[0].letter == "X"
 
     def take(self, field: Field, in_header: bool) -> None:
         """A field comes."""
@@ -61,9 +88,9 @@ class FieldOrder:
         if letter not in _FIELDS:
             self._problems.report("field-letter", offset, f"{letter}: is no field of ABC 2.1")
         if letter == "X":
-            if self._numbered or not in_header:
+            if self.numbered or not in_header:
                 self._problems.report("second-tune", offset, "another tune begins here")
-            self._numbered = True
+            self.numbered = True
 
     def finish(self) -> None:
         """The tune is over: X: must be the first field, and K: one of the header's."""

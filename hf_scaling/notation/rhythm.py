@@ -1,5 +1,6 @@
 """Tuplets and broken rhythm: marks that change the lengths of the notes around them (ABC 2.1 §4.4 and §4.13)."""
 
+from collections.abc import Hashable
 from functools import lru_cache
 
 from hf_scaling.notation.problems import Problems
@@ -35,6 +36,26 @@ class Rhythm:
         self._tuplet: Factor = (1, 1)
         self._tuplet_left = 0  # notes that it still holds for
         self._at = 0  # where the last mark stood
+
+    def fork(self, problems: Problems) -> "Rhythm":
+        """A copy that reads on by itself and reports to `problems`."""
+        copy = Rhythm(problems)
+        copy.waiting, copy._broken, copy._at = self.waiting, self._broken, self._at
+        copy._tuplet, copy._tuplet_left = self._tuplet, self._tuplet_left
+        return copy
+
+    def state(self) -> Hashable:
+        """All that what follows is judged by."""
+        return self._broken, self._tuplet_left and (self._tuplet_left, *self._tuplet)
+
+    @property
+    def factors(self) -> list[Factor]:
+        """The factors of the lengths that the marks wait for, the next first."""
+        factors = [self._tuplet] * self._tuplet_left or [(1, 1)] * self.waiting
+        if self._broken:
+            numerator, denominator = factors[0]
+            factors[0] = numerator * self._broken[0], denominator * self._broken[1]
+        return factors
 
     def take(self) -> Factor:
         """The factor of the next length; it is used up."""

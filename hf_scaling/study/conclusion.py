@@ -70,7 +70,7 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
         model = load_model(path / read_json(path / "best.json")["model_path"])
         write_samples(model, prepared.tokenizer, STUDY_PROMPTS, config.seed, config.sampling, path / "samples")
 
-    samples_key = folder.stage("samples", [best_key, config.sampling, config.seed], ["samples"], sample)
+    samples_key = folder.stage("samples", [best_key, config.sampling, config.seed, "strict"], ["samples"], sample)
     lint_key = folder.stage(
         "lint", [fit_key, best_key, prepared.key], ["lint.json"], lambda: write_json(path / "lint.json", lint(path))
     )

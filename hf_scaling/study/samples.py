@@ -1,4 +1,4 @@
-"""Tunes by a model: drawn, checked, repaired where needed, played, engraved, made audible and written down."""
+"""Tunes by a model: drawn with the grammar and without, checked, played, engraved, made audible and written down."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +18,8 @@ from hf_scaling.records import UserError, atomic_dir, write_jsonl, write_text
 STUDY_PROMPTS = [
     *[""] * 5,
     build_prompt(key="Ador"),
-    build_prompt(meter="3/4"),
-    build_prompt(rhythm="Reel"),
+    build_prompt(meter="3/4", key="G"),
+    build_prompt(rhythm="Slip Jig", key="Em"),
     build_prompt(title="The Power Law"),
     build_prompt(title="Ten to the Sixth", rhythm="Jig", meter="6/8", key="D"),
 ]
@@ -33,41 +33,51 @@ class _Sample:
 
     def __init__(self, index: int, prompt: str):
         self.index, self.prompt, self.redraws = index, prompt, 0
-        self.drawn: Generation
+        self.raw: Generation  # by the model alone
+        self.written: Generation  # under the constraint
         self.repaired: Repaired | None = None
 
     @property
     def stem(self) -> str:
         return f"{self.index:03d}"
 
-    def take(self, drawn: Generation) -> bool:
+    def take(self, raw: Generation, written: Generation) -> bool:
         """Keep a draw if it can be delivered, repaired where it must be; say whether."""
-        self.drawn = drawn
-        try:
-            self.repaired = repair(drawn.text)
-        except Unrepairable:
-            self.repaired = None
+        self.raw, self.written, self.repaired = raw, written, _repaired(written.text)
         return self.repaired is not None
 
-    def row(self, midi: dict[str, Any], score: str | None) -> dict[str, Any]:
+    def row(self, midi: dict[str, Any], score: str | None, constrain: str) -> dict[str, Any]:
         """What `samples.jsonl` says of it."""
         assert self.repaired is not None
+        mended = _repaired(self.raw.text)
         return {
             "index": self.index,
             "kind": "prompted" if self.prompt else "unconditional",
             "prompt": self.prompt,
-            "seed": self.drawn.seed,
+            "seed": self.written.seed,
             "redraws": self.redraws,
-            "complete": self.drawn.complete,
-            "raw": self.drawn.text,
+            "complete": self.raw.complete,
+            "constrain": constrain,
+            "raw": self.raw.text,
+            "written": self.written.text,
             "abc": self.repaired.text,
             "title": header(self.repaired.text).title,
-            "raw_verdict": _verdict(check(self.drawn.text)),
+            "raw_verdict": _verdict(check(self.raw.text)),
+            "raw_repaired_verdict": mended and _verdict(check(mended.text)),
+            "written_verdict": _verdict(check(self.written.text)),
             "verdict": _verdict(check(self.repaired.text)),
             "repairs": [change._asdict() for change in self.repaired.repairs],
             "midi": midi,
             "score": score,
         }
+
+
+def _repaired(text: str) -> Repaired | None:
+    """The text repaired, None if it is beyond that."""
+    try:
+        return repair(text)
+    except Unrepairable:
+        return None
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
@@ -86,16 +96,19 @@ def _describe(row: dict[str, Any]) -> str:
         return ", ".join(f"{tier} {'yes' if verdict[tier] else 'no'}" for tier in ("parses", "strict", "playable"))
 
     repairs = [f"    line {change['line']}: {change['message']}" for change in row["repairs"]]
+    constrained = row["constrain"] != "none"
     lines = [
         f"=== {row['index']:03d}  {row['kind']}, seed {row['seed']}, redraws {row['redraws']}",
         f"prompt: {row['prompt']!r}",
         f"as written: {tiers(row['raw_verdict'])}" + ("" if row["complete"] else "; cut off before its end"),
+        *([f"constrained ({row['constrain']}): {tiers(row['written_verdict'])}"] if constrained else []),
         f"delivered: {tiers(row['verdict'])}; {row['midi']['notes']} notes, {row['midi']['seconds']:.1f} s of MIDI",
         f"second reading: {row['midi']['cross_check']['message']}",
         *(["repairs:", *repairs] if repairs else ["repairs: none"]),
         "",
-        row["raw"].rstrip("\n"),
+        row["written"].rstrip("\n"),
         *(["", "--- after repair:", row["abc"].rstrip("\n")] if repairs else []),
+        *(["", "--- as written without the constraint:", row["raw"].rstrip("\n")] if constrained else []),
         "",
     ]
     return "\n".join(lines) + "\n"
@@ -108,21 +121,33 @@ def _draw_until_all_play(
     seed: int,
     sampling: dict[str, float],
     folder: Path,
+    constrain: str,
 ) -> dict[int, dict[str, Any]]:
     """Fill `folder` with the MIDI of one sample a prompt; return the rows by index."""
     waiting = [_Sample(index, prompt) for index, prompt in enumerate(prompts, 1)]
     rows: dict[int, dict[str, Any]] = {}
     for draw in range(_MOST_DRAWS):
         seeds = [seed + sample.index + draw * _BETWEEN_DRAWS for sample in waiting]
-        drawn = generate_tunes(
-            model, tokenizer, [sample.prompt for sample in waiting], seeds, sampling["temperature"], sampling["top_p"]
-        )
-        legal = [sample for sample, one in zip(waiting, drawn, strict=True) if sample.take(one)]
+        draws = {
+            how: generate_tunes(
+                model,
+                tokenizer,
+                [sample.prompt for sample in waiting],
+                seeds,
+                sampling["temperature"],
+                sampling["top_p"],
+                constrain=how,
+                progress=True,
+            )
+            for how in {"none", constrain}
+        }
+        drawn = zip(waiting, draws["none"], draws[constrain], strict=True)
+        legal = [sample for sample, raw, written in drawn if sample.take(raw, written)]
         jobs = [(sample.repaired.text, folder / f"{sample.stem}.mid") for sample in legal if sample.repaired]
         for sample, midi in zip(legal, tunes_to_midi(jobs, _CHILD_SECONDS), strict=True):
             if not isinstance(midi, MidiError):
                 file = {"file": f"{sample.stem}.mid", "seconds": midi.seconds, "notes": midi.notes}
-                rows[sample.index] = sample.row(file, None)
+                rows[sample.index] = sample.row(file, None, constrain)
         waiting = [sample for sample in waiting if sample.index not in rows]
         for sample in waiting:
             sample.redraws += 1
@@ -141,19 +166,21 @@ def write_samples(
     seed: int,
     sampling: dict[str, float],
     folder: Path,
+    constrain: str = "strict",
 ) -> list[dict[str, Any]]:
     """Write one tune a prompt as `.abc`, `.mid`, `.svg` and `.opus`, with checks; return the rows of `samples.jsonl`.
 
-    Every delivered sample plays. A repaired one keeps its raw text and verdict beside it and is never counted as
-    valid; one beyond repair is drawn again with another seed, and counted. What another reader hears in it stands
-    beside its MIDI file. A score that cannot be engraved is left out and said to be, and so is audio where the
-    packages for it are not installed.
+    constrain: as in `generate_tunes`. What the model writes with the same seed and no constraint (`raw`) is judged, as
+    it is and repaired, beside what it writes under the constraint (`written`) and what is delivered.
+    Every delivered sample plays. A repaired one is never counted as valid; one beyond repair is drawn again with
+    another seed, and counted. What another reader hears in it stands beside its MIDI file. A score that cannot be
+    engraved is left out and said to be, and so is audio where the packages for it are not installed.
 
     Raises:
         UserError: the model writes nothing playable.
     """
     with atomic_dir(folder) as temporary:
-        rows = _draw_until_all_play(model, tokenizer, prompts, seed, sampling, temporary)
+        rows = _draw_until_all_play(model, tokenizer, prompts, seed, sampling, temporary, constrain)
         ordered = [rows[index] for index in sorted(rows)]
         for row in ordered:
             write_text(temporary / f"{row['index']:03d}.abc", row["abc"])

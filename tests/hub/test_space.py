@@ -23,8 +23,9 @@ from hf_scaling.hub.space.writing import Wish, Writing
 from hf_scaling.records import finished_rows
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+ELSEWHERE = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 SEEDS = range(12)  # the models have hardly learnt: one of these gives a tune that can be played
-PATIENCE = 120_000  # milliseconds, on a slow and busy machine
+PATIENCE = 300_000  # milliseconds, on a slow and busy machine
 WATCH = """() => {
     window.seen = [];
     const box = document.querySelector("#tune-2 textarea");
@@ -60,22 +61,22 @@ def space(pushed, open_study, tiny_study, tmp_path_factory, push_to):
 def address(space, stranger, pushed, tmp_path_factory):
     """Where the Space is served."""
     home = tmp_path_factory.mktemp("home")
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "OMP_NUM_THREADS")}
-    environment |= pushed.environment(home) | {"GRADIO_TEMP_DIR": str(home / "gradio")}
+    environment = ELSEWHERE | pushed.environment(home) | {"GRADIO_TEMP_DIR": str(home / "gradio")}
     said = home / "said"
-    with (
-        said.open("w") as out,
-        subprocess.Popen(
+    with said.open("w") as out:
+        process = subprocess.Popen(
             [stranger, space / "app.py"], cwd=home, env=environment, stdout=out, stderr=subprocess.STDOUT
-        ) as process,
-    ):
+        )
+    try:
         until = time.monotonic() + PATIENCE / 1000
         while not (found := re.search(r"http://\S+", said.read_text())):
             assert process.poll() is None, said.read_text()
             assert time.monotonic() < until, said.read_text()
             time.sleep(0.1)
         yield found[0]
+    finally:
         process.terminate()
+        process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def visit(chromium, address):
     page = chromium.new_page()
     page.set_default_timeout(PATIENCE)
     answers = []
-    page.on("response", answers.append)
+    page.on("response", lambda answer: answers.append(answer))
     page.goto(address)
     page.get_by_role("button", name="Write a tune").wait_for()
     return page, answers
@@ -130,7 +131,9 @@ def written(visit):
 
 
 def test_this_package_is_not_there_and_the_space_is_whole(stranger, space, tmp_path):
-    ended = subprocess.run([stranger, "-c", "import hf_scaling"], cwd=tmp_path, capture_output=True, check=False)
+    ended = subprocess.run(
+        [stranger, "-c", "import hf_scaling"], cwd=tmp_path, env=ELSEWHERE, capture_output=True, check=False
+    )
     assert b"No module named 'hf_scaling'" in ended.stderr
     assert {path.name for path in space.iterdir()} - {".gitattributes"} == {
         "LICENSE", "README.md", "app.py", "hf_scaling", "requirements.txt", "scaling.png", "space.json"
@@ -236,7 +239,7 @@ def test_a_tune_that_nobody_waits_for_ends(open_study, tmp_path):
     run = next(row for row in finished_rows(open_study / "runs.jsonl") if row["family"] == "folk_lstm")
     shown = Shown("LSTM", str(open_study / "runs" / run["run_id"] / "model"), None, 1, 1, 1.0)
     with ThreadPoolExecutor(1) as pool:
-        writing = Writing(pool, shown, Wish({"key": "G"}, 1.5, 0), tmp_path / "tune")
+        writing = Writing(pool, shown, Wish({"key": "G"}, 1.5, "none", 0), tmp_path / "tune")
         writing.stop()
         assert writing.future.exception() is not None
     assert writing.text.endswith("K:G\n")

@@ -270,9 +270,14 @@ def test_every_sample_plays_and_a_repaired_one_keeps_what_the_model_wrote(folder
         assert row["verdict"] == verdict_of(row["abc"])
         assert row["verdict"]["playable"]
         assert row["raw_verdict"] == verdict_of(row["raw"])
-        assert bool(row["repairs"]) == (row["abc"] != row["raw"])
-        if not row["raw_verdict"]["playable"]:
-            assert row["repairs"]
+        assert row["written_verdict"] == verdict_of(row["written"])
+        assert bool(row["repairs"]) == (row["abc"] != row["written"])
+
+
+def test_every_sample_is_strictly_valid_whatever_the_model_writes_without_the_constraint(samples):
+    assert {row["constrain"] for row in samples} == {"strict"}
+    assert all(row["verdict"]["strict"] and not row["repairs"] and not row["redraws"] for row in samples)
+    assert all(row["raw"] != row["written"] for row in samples if not row["raw_verdict"]["strict"])
 
 
 def notes_of(data):
@@ -337,6 +342,7 @@ def test_the_samples_read_as_text(folder, samples):
         words = ", ".join(f"{tier} {'yes' if raw[tier] else 'no'}" for tier in ("parses", "strict", "playable"))
         assert f"as written: {words}" in entry
         assert row["raw"].rstrip("\n") in entry
+        assert row["written"].rstrip("\n") in entry
         assert row["abc"].rstrip("\n") in entry
         assert all(change["message"] in entry for change in row["repairs"])
 

@@ -22,6 +22,7 @@ _ANY = "any"
 _RHYTHMS = ["Reel", "Jig", "Hornpipe", "Polka", "Slip jig", "Slide", "Waltz", "March", "Strathspey", "Air"]
 _METERS = ["4/4", "6/8", "2/4", "3/4", "9/8", "12/8", "C", "C|", "3/2"]
 _KEYS = ["D", "G", "A", "C", "F", "Bb", "Em", "Am", "Bm", "Dm", "Gm", "Ador", "Edor", "Ddor", "Amix", "Dmix"]
+_CONSTRAINTS = [("full bars", "strict"), ("legal notation", "legal"), ("nothing", "none")]
 _ALONE = "no other"
 _SECONDS = 0.1  # between two looks at what is being written
 _AT_ONCE = 2  # people whose tunes are written at the same time; the others wait in a queue
@@ -87,6 +88,7 @@ def build_page(exhibit: Exhibit) -> gr.Blocks:
             ]
         with gr.Row():
             temperature = gr.Slider(0.3, 1.5, 0.9, step=0.05, label="Temperature", info="low is safe, high is bold")
+            constrain = gr.Radio(_CONSTRAINTS, value="strict", label="Held to")
             seed = gr.Number(None, label="Seed", precision=0, minimum=0, info="empty: a new tune each time")
         with gr.Row():
             start = gr.Button("Write a tune", variant="primary", elem_id="write")
@@ -103,7 +105,7 @@ def build_page(exhibit: Exhibit) -> gr.Blocks:
         outputs = [part for stand in stands for part in stand]
         event = start.click(
             write,
-            [first, second, title, *fields, temperature, seed],
+            [first, second, title, *fields, temperature, constrain, seed],
             outputs,
             api_name="write",
             concurrency_limit=_AT_ONCE,
@@ -152,7 +154,7 @@ def _write(
                 writing.stop()
 
 
-def _wish(title: str, rhythm: str, meter: str, key: str, temperature: float, seed: int | None) -> Wish:
+def _wish(title: str, rhythm: str, meter: str, key: str, temperature: float, constrain: str, seed: int | None) -> Wish:
     fields = {"title": title, "rhythm": rhythm, "meter": meter, "key": key}
     given = {name: None if text in ("", _ANY, None) else text for name, text in fields.items()}
-    return Wish(given, temperature, secrets.randbelow(_SEEDS) if seed is None else int(seed))
+    return Wish(given, temperature, constrain, secrets.randbelow(_SEEDS) if seed is None else int(seed))

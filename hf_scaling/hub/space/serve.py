@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 from hf_scaling.hub.space.exhibit import read_exhibit
-from hf_scaling.hub.space.show import STYLE
+from hf_scaling.records import UserError
+
+_WAITING = 20  # people in the queue; a further one is told to come back
 
 
 def serve(folder: Path, port: int | None = None) -> int:
@@ -13,16 +15,20 @@ def serve(folder: Path, port: int | None = None) -> int:
     Nothing is fetched from or told to anybody but the Hub, and the Hub only for models that are not here.
 
     Raises:
-        UserError: the folder holds no exhibit.
+        UserError: the folder holds no exhibit, or the port is taken.
     """
     exhibit = read_exhibit(folder)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
     from hf_scaling.hub.space.page import build_page
+    from hf_scaling.hub.space.show import STYLE
 
     page = build_page(exhibit)
-    _, address, _ = page.queue(max_size=20).launch(
-        server_port=port, quiet=True, prevent_thread_lock=True, css=STYLE, footer_links=[]
-    )
+    try:
+        _, address, _ = page.queue(max_size=_WAITING).launch(
+            server_port=port, quiet=True, prevent_thread_lock=True, css=STYLE, footer_links=[]
+        )
+    except (OSError, OverflowError):
+        raise UserError(f"port: got {port}, which is taken or none; name another, or none to have one found") from None
     print(f"{exhibit.title}: {address}", flush=True)
     page.block_thread()
     return 0

@@ -9,7 +9,6 @@ from threading import Lock
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from transformers.generation import BaseStreamer
 
 from hf_scaling.generation import build_prompt, generate_tunes, load_model_and_tokenizer
 from hf_scaling.hub.space.exhibit import Shown
@@ -23,10 +22,14 @@ _loading = Lock()  # transformers makes an empty model first, and two threads at
 
 @dataclass(frozen=True)
 class Wish:
-    """What a tune shall be. `fields` are those of `build_prompt`; one that is None is left to the model."""
+    """What a tune shall be. `fields` are those of `build_prompt`; one that is None is left to the model.
+
+    `temperature` and `constrain` are those of `generate_tunes`.
+    """
 
     fields: Mapping[str, str | None]
     temperature: float
+    constrain: str
     seed: int
 
     def prompt(self) -> str:
@@ -47,7 +50,7 @@ class _Stopped(Exception):  # noqa: N818  (no error: somebody asked for it)
     """Nobody waits for this tune any more."""
 
 
-class Writing(BaseStreamer):
+class Writing:
     """One tune on its way, with its files in `folder`.
 
     `text` is what there is of it, the opening included; `stage` says how far it is; `future` ends as the Piece.
@@ -59,23 +62,17 @@ class Writing(BaseStreamer):
         self.stage = "is loaded"
         self._folder = folder
         self._tokenizer: PreTrainedTokenizerBase
-        self._stopped = self._begun = False
+        self._stopped = False
         self.future: Future[Piece] = pool.submit(self._write)
 
     def stop(self) -> None:
         """Let it end with the character that it is at."""
         self._stopped = True
 
-    def put(self, value: torch.Tensor) -> None:
-        """What `generate` has to say: first the ids that it was given, then each that it wrote."""
+    def _watch(self, ids: torch.Tensor) -> None:
         if self._stopped:
             raise _Stopped
-        if self._begun:
-            self.text += str(self._tokenizer.decode(value.flatten(), skip_special_tokens=True))
-        self._begun = True
-
-    def end(self) -> None:
-        """The end shows in `future`."""
+        self.text += str(self._tokenizer.decode(ids, skip_special_tokens=True))
 
     def _write(self) -> Piece:
         with _loading:
@@ -84,8 +81,16 @@ class Writing(BaseStreamer):
         if strange := "".join(dict.fromkeys(c for c in self.text if c not in known)):
             raise UserError(f"{strange!r}: the model has never seen these characters; leave them out")
         self.stage = "writes"
-        temperature, seed = self.wish.temperature, self.wish.seed
-        (tune,) = generate_tunes(model, self._tokenizer, [self.text], [seed], temperature, streamer=self)
+        wish = self.wish
+        (tune,) = generate_tunes(
+            model,
+            self._tokenizer,
+            [self.text],
+            [wish.seed],
+            wish.temperature,
+            constrain=wish.constrain,
+            watch=self._watch,
+        )
         self.stage = "has written; the tune is engraved"
         return finish(tune, self._folder)
 

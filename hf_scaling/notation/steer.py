@@ -1,0 +1,286 @@
+"""What may follow, and the shortest way to a legal end: the notation engine as a constrained decoder sees it.
+
+A `State` is the engine where it stands after some text. A character may follow if it is in the subset that decoders
+write (`subset.py`), if the engine, forked and fed with it, finds nothing wrong, and if from there a legal end can be
+reached. `_way` knows the way there, character by character; its length, `State.need`, is what a decoder holds against
+the number of characters that it may still write. Texts that may go on in the same ways share one state, and what has
+been found out about a state is kept: decoding soon walks on paths that are known.
+"""
+
+from collections.abc import Hashable
+from fractions import Fraction
+
+from hf_scaling.notation.durations import Ticks, scale
+from hf_scaling.notation.grammar import Machine
+from hf_scaling.notation.subset import (
+    DENOMINATORS,
+    MOST_DIGITS,
+    MUSIC_FOLLOWS,
+    NOTES,
+    SHORTEST,
+    SLUR_MAY_END,
+    VALUES,
+    Subset,
+    length_of,
+)
+
+NEVER = 1 << 14
+"""The `need` of a state from which no legal end is reached."""
+
+_LONGEST_WAY = 400
+_BAR_CODES = frozenset(("bar-long", "bar-short"))
+_BARS_TO_END = 2  # plain bar lines that a tune with repeats must have, or music21 makes no bars of it
+_ENDS = ("newline", "bar", "note", "rest", "chord-close", "slur-close")
+_LENGTHS = ("note", "rest", "chord-close")
+_CANDIDATES = [Fraction(n) for n in ("1", "2", "1/2", "3", "4", "3/2", "1/4", "3/4", "6", "1/8", "3/8")]
+
+
+class State:
+    """One state of the grammar: the engine behind some text, and what has been found out about it.
+
+    moves: where characters lead, None for those that may not follow; it fills as it is asked for.
+    """
+
+    __slots__ = ("groups", "machine", "may_end", "moves", "need")
+
+    def __init__(self, machine: Machine) -> None:
+        """The state of `machine`, which must not be fed any more."""
+        self.machine = machine
+        self.groups: tuple[str, ...] | None = None
+        self.moves: dict[str, State | None] = {}
+        self.may_end: bool | None = None
+        self.need: int | None = None
+
+
+class Grammar:
+    """The states of the grammar, found as they are asked for.
+
+    Args:
+        alphabet: the characters that may be written.
+        bars: "strict" for tunes that are strictly valid; "any" leaves the lengths of bars free.
+    """
+
+    def __init__(self, alphabet: str, bars: str = "strict") -> None:
+        if bars not in ("strict", "any"):
+            raise ValueError(f"bars: got {bars!r}, expected 'strict' or 'any'")
+        self._strict = bars == "strict"
+        self._subset = Subset(alphabet)
+        self._alphabet = frozenset(alphabet)
+        self._note = next((note for note in NOTES if note in self._alphabet), NOTES[0])
+        self._harmless = frozenset() if self._strict else _BAR_CODES
+        self._states: dict[Hashable, State] = {}
+        self._needs: dict[Hashable, int] = {}  # of the states behind bar lines, which many ways pass
+
+    def read(self, text: str) -> State | None:
+        """The state after `text`; None if that is wrong already or has no legal end."""
+        machine = Machine()
+        machine.feed(text)
+        state = None if self._is_wrong(machine) else self._intern(machine.fork())
+        return state if state and self.need(state) < NEVER else None
+
+    def groups(self, state: State) -> tuple[str, ...]:
+        """Characters that the subset lets follow, legal or not, in groups that all lead to the same state."""
+        if state.groups is None:
+            state.groups = tuple(self._subset.choices(state.machine, _settled(state.machine)))
+        return state.groups
+
+    def move(self, state: State, group: str) -> State | None:
+        """Where the characters of one of its `groups` lead; None if no legal end can be reached from there."""
+        character = group[0]
+        if character not in state.moves:
+            machine = state.machine.fork()
+            machine.feed(character)
+            after = None if self._is_wrong(machine) else self._intern(machine)
+            state.moves[character] = after if after and self.need(after) < NEVER else None
+        return state.moves[character]
+
+    def may_end(self, state: State) -> bool:
+        """Whether the text is a legal tune as it stands."""
+        if state.may_end is None:
+            state.may_end = _can_end(state.machine) and self._ends(state.machine)
+        return state.may_end
+
+    def need(self, state: State) -> int:
+        """Characters from here to a legal end, the end itself counted as one; NEVER if there is none.
+
+        A state that may not end has a move to one that needs one character less.
+        """
+        if state.need is None:
+            state.need = self._walk(state.machine.fork())
+        return state.need
+
+    def _walk(self, machine: Machine) -> int:
+        """Lead `machine` to a legal end; the characters that takes."""
+        passed: list[tuple[Hashable, int]] = []
+        length, need = 0, NEVER
+        while length < _LONGEST_WAY:
+            if machine.pending_kind == "bar":
+                key = machine.state(self._strict)
+                if key in self._needs:
+                    need = length + self._needs[key]
+                    break
+                passed.append((key, length))
+            settled = _settled(machine)
+            if _can_end(machine) and self._is_done(settled) and self._ends(machine):
+                need = length + 1
+                break
+            way = self._way(machine, settled)
+            if way is None or not self._alphabet.issuperset(way):
+                break
+            machine.feed(way)
+            length += len(way)
+            if self._is_wrong(machine):
+                break
+        for key, before in passed:
+            self._needs[key] = NEVER if need >= NEVER else need - before
+        return min(need, NEVER)
+
+    def _intern(self, machine: Machine) -> State:
+        key = machine.state(self._strict)
+        state = self._states.get(key)
+        if state is None:
+            state = self._states[key] = State(machine)
+        return state
+
+    def _is_wrong(self, machine: Machine) -> bool:
+        return any(problem.code not in self._harmless for problem in machine.problems)
+
+    def _is_done(self, settled: Machine) -> bool:
+        """Whether nothing is open, as far as can be told at a glance."""
+        groups, repeats = settled.groups, settled.repeats
+        full = settled.room if self._strict else 0
+        return not (groups.n_slurs or repeats.open or settled.rhythm.waiting or (full and settled.bar_ticks))
+
+    def _ends(self, machine: Machine) -> bool:
+        """Whether the tune is legal if it ends here, by the engine itself."""
+        closed = machine.fork()
+        closed.close()
+        return not self._is_wrong(closed) and (closed.repeats.n_plain >= _BARS_TO_END or not closed.repeats.n_marks)
+
+    # the way to the end
+
+    def _way(self, machine: Machine, settled: Machine) -> str | None:
+        """The next characters on the way to a legal end; None if none are known."""
+        kind, pending = machine.pending_kind, machine.pending
+        if kind in _INSIDE:
+            start, end = _INSIDE[kind]
+            return end if len(pending) > 1 else start
+        if kind == "field" or machine.in_header:
+            return _header_way(machine)
+        if kind == "accidental":
+            return self._note
+        if kind in ("character", ""):  # a colon that begins a bar line
+            return "|"
+        if kind == "shorthand" and pending == "K":
+            return ":"
+        if self._is_wrong(settled):
+            return None
+        if settled.groups.grace or settled.groups.chord is not None:
+            return ("}" if settled.groups.grace else "]") if kind in ("note", "tie") else self._note
+        return self._music_way(machine, settled)
+
+    def _music_way(self, machine: Machine, settled: Machine) -> str | None:
+        """The same between tokens of music, or behind a token that may be complete."""
+        kind, repeats = machine.pending_kind, settled.repeats
+        room = settled.room if self._strict else None
+        if kind in _LENGTHS and room is not None:
+            longer = _longer(machine, room)
+            if longer:
+                return longer
+        if room is not None and room < 0:
+            return None
+        if settled.groups.n_slurs and kind in SLUR_MAY_END:
+            return ")"
+        if kind == "bar" and machine.pending == ":|" and repeats.endings == (1,):
+            return "2"
+        if room or settled.rhythm.waiting:
+            length = "" if room is None else _wanted(settled, room, settled.unit)
+            return None if length is None else self._note + length
+        if not settled.bar_ticks or kind in MUSIC_FOLLOWS:
+            if room is None:
+                return self._note
+            return "\n" if kind == "bar" else None  # half a bar: its other half may only follow on the next line
+        if kind != "shorthand" and repeats.n_plain >= _BARS_TO_END and (repeats.open or repeats.endings == (1,)):
+            return ":"
+        return "|"
+
+
+_INSIDE = {
+    "quote-open": ("A", '"'),
+    "decoration-open": ("f", "!"),
+    "comment": ("\n", "\n"),
+    "continuation": ("\n", "\n"),
+}
+"""What tokens with a content are given: a first character, then the end."""
+
+
+def _can_end(machine: Machine) -> bool:
+    """Whether a tune may end with the token that is pending: an ending needs music."""
+    kind = machine.pending_kind
+    return kind in _ENDS and not machine.in_header and not (kind == "bar" and machine.pending[-1].isdigit())
+
+
+def _settled(machine: Machine) -> Machine:
+    """`machine` with its pending token ended."""
+    settled = machine.fork()
+    settled.settle()
+    return settled
+
+
+def _header_way(machine: Machine) -> str:
+    """The next characters of a field, or of a header on its way to K:."""
+    kind, pending = machine.pending_kind, machine.pending
+    if kind != "field":
+        if kind == "newline" or not pending.strip():
+            return "K" if machine.order.numbered else "X"
+        return ":"
+    letter, value = pending[0], pending[2:]
+    if letter in VALUES:
+        return SHORTEST.get(pending, "\n")
+    return "\n" if value.strip() else "1"
+
+
+def _wanted(machine: Machine, room: Ticks, unit: Ticks) -> str | None:
+    """The length of a next note, in units of `unit` ticks, that leads to a full bar; None if there is none.
+
+    The last note of a tuplet or broken rhythm must leave as much room as another note can fill.
+    """
+    factors = machine.rhythm.factors
+    if not factors:
+        return _length_text(Fraction(room) / Fraction(unit))
+    one = [scale(unit, *factor) for factor in factors]
+    for length in _CANDIDATES:
+        left = room - one[0] * length
+        fits = left >= sum(one[1:]) * min(length, Fraction(1))
+        if fits and (len(one) > 1 or not left or _length_text(Fraction(left) / Fraction(machine.unit))):
+            return _length_text(length)
+    return None
+
+
+def _length_text(length: Fraction) -> str | None:
+    """How a length is written; None if it is too odd to be."""
+    numerator, denominator = length.numerator, length.denominator
+    if numerator >= 10**MOST_DIGITS or denominator not in DENOMINATORS:
+        return None
+    divisor = {1: "", 2: "/"}.get(denominator, f"/{denominator}")
+    return ("" if numerator == 1 else str(numerator)) + divisor
+
+
+def _longer(machine: Machine, room: Ticks) -> str | None:
+    """What to add to the length that is pending, None if nothing; `room`: what it leaves as it is, maybe below 0."""
+    chord, before = machine.groups.chord, machine.room
+    assert before is not None
+    unit = chord[0].duration if chord else machine.unit
+    length = length_of(machine.pending)
+    wanted = _wanted(machine, before, unit)
+    if wanted and wanted.startswith(length):
+        return wanted[len(length) :]
+    if room < 0:
+        _, slash, divisor = length.partition("/")
+        if not slash:
+            return "/"
+        if divisor:
+            return "6" if divisor == "1" else None
+        half = before - room
+        return next((str(part)[0] for part in DENOMINATORS if part > 2 and half * 2 <= before * part), None)
+    return None
