@@ -43,7 +43,7 @@ _NOTES = (
     ":|",
     "|:",
 )
-_AVERAGE = 12  # pieces of a text
+_AVERAGE = 8  # pieces of a text
 _AT_ONCE = 10_000  # texts
 _ODD = "\x00\x7f\x85\u2028\ufeff\ud800\U0001d11e%\\\r\t"
 
@@ -58,8 +58,8 @@ def words(draw: random.Random, tunes: Sequence[str]) -> str:
 
 def torn(draw: random.Random, tunes: Sequence[str]) -> str:
     """The beginning of a real tune, with pieces torn out and put in."""
-    text = draw.choice(tunes)[: draw.randint(20, 120)]
-    for _ in range(draw.randint(1, 5)):
+    text = draw.choice(tunes)[: draw.randint(10, 80)]
+    for _ in range(draw.randint(1, 4)):
         at = draw.randrange(len(text) + 1)
         piece = draw.choice(_WORDS) if draw.random() < 0.7 else draw.choice(_ODD)
         text = text[:at] + piece + text[at + draw.choice([0, 0, 1, 8]) :]
