@@ -6,6 +6,7 @@
 `fuzz_notation.py` watches which branches a text reaches, and pays for it with nine tenths of its speed. Here nothing
 watches: texts are short, and a third each are words of the notation in any order, real tunes with pieces torn out and
 put in, and characters from all of Unicode. A seed makes each text, so that a failure can be had again by its number.
+Ctrl-C ends it early, with what was found.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -44,7 +46,8 @@ _NOTES = (
     "|:",
 )
 _AVERAGE = 8  # pieces of a text
-_AT_ONCE = 10_000  # texts
+_AT_ONCE = 5_000  # texts
+_LEAVE_ALONE = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C, to the main process
 _ODD = "\x00\x7f\x85\u2028\ufeff\ud800\U0001d11e%\\\r\t"
 
 
@@ -126,12 +129,15 @@ def main() -> None:
     ends = [min(start + _AT_ONCE, asked.texts) for start in starts]
     _tunes()  # once, and not in each process
     row: dict[str, Any] = {"seed": asked.seed, "texts": 0}
-    with ProcessPoolExecutor(asked.processes, multiprocessing.get_context("fork")) as pool:
+    fork = multiprocessing.get_context("fork")
+    with suppress(KeyboardInterrupt), ProcessPoolExecutor(asked.processes, fork, signal.signal, _LEAVE_ALONE) as pool:
         for end, found in zip(ends, pool.map(try_texts, starts, ends, [asked.seed] * len(starts)), strict=True):
             slowest = max(row.get("slowest_seconds", 0.0), found["slowest_seconds"])
             row |= {name: row.get(name, type(value)()) + value for name, value in found.items()}
             row |= {"texts": end, "slowest_seconds": slowest}
             print(f"{end:,} texts, {len(row['failures'])} failures, {row['cpu_seconds']:.0f} CPU seconds", flush=True)
+    if not row["texts"]:
+        return
     row["texts_per_cpu_second"] = row["texts"] / row["cpu_seconds"]
     right = "share of texts for which everything holds"
     ratios = {right: 1 - len(row["failures"]) / row["texts"], "texts": float(row["texts"])}
