@@ -21,7 +21,7 @@ from huggingface_hub import HfApi
 from hf_scaling.hub.folders import Naming, Target, study_targets
 from hf_scaling.hub.push import Pushing, dry_run, full_name
 from hf_scaling.hub.reading import read_study
-from hf_scaling.records import UserError, exit_code
+from hf_scaling.records import UserError, check_https, exit_code
 
 WHAT = ("dataset", "tokenizer", "ledger", "models", "best", "report", "space")
 
@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def work() -> int:
         options = parse(argv)
         pushing = Pushing(HfApi(), options.private, options.revision)
+        check_https(pushing.api.endpoint, "HF_ENDPOINT")
         stem = full_name(pushing.api, options.repository, options.org)
         chosen = targets(options, stem, pushing.api.endpoint)
         outcomes = []

@@ -6,14 +6,18 @@
 `fuzz_notation.py` watches which branches a text reaches, and pays for it with nine tenths of its speed. Here nothing
 watches: texts are short, and a third each are words of the notation in any order, real tunes with pieces torn out and
 put in, and characters from all of Unicode. A seed makes each text, so that a failure can be had again by its number.
+Ctrl-C ends it early, with what was found.
 """
 
 import argparse
+import multiprocessing
 import random
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from common import bundled_tunes, write_result
@@ -41,7 +45,9 @@ _NOTES = (
     ":|",
     "|:",
 )
-_AVERAGE = 12  # pieces of a text
+_AVERAGE = 8  # pieces of a text
+_AT_ONCE = 5_000  # texts
+_LEAVE_ALONE = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C, to the main process
 _ODD = "\x00\x7f\x85\u2028\ufeff\ud800\U0001d11e%\\\r\t"
 
 
@@ -55,8 +61,8 @@ def words(draw: random.Random, tunes: Sequence[str]) -> str:
 
 def torn(draw: random.Random, tunes: Sequence[str]) -> str:
     """The beginning of a real tune, with pieces torn out and put in."""
-    text = draw.choice(tunes)[: draw.randint(20, 160)]
-    for _ in range(draw.randint(1, 5)):
+    text = draw.choice(tunes)[: draw.randint(10, 80)]
+    for _ in range(draw.randint(1, 4)):
         at = draw.randrange(len(text) + 1)
         piece = draw.choice(_WORDS) if draw.random() < 0.7 else draw.choice(_ODD)
         text = text[:at] + piece + text[at + draw.choice([0, 0, 1, 8]) :]
@@ -83,36 +89,58 @@ def _give_up(*_: Any) -> None:
     raise TimeoutError(f"took longer than {_SLOW} s")
 
 
-def main() -> None:
-    """Try every text, print what was found, write the result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", type=int, default=1_000_000, help="how many (default 1,000,000)")
-    parser.add_argument("--seed", type=int, default=0, help="of all of them (default 0)")
-    arguments = parser.parse_args()
-    tunes = bundled_tunes()
+def try_texts(first: int, last: int, seed: int) -> dict[str, Any]:
+    """Try the texts `first` to `last` - 1: how many of each kind there were, what they took, and those that failed."""
     signal.signal(signal.SIGALRM, _give_up)
-    failures: list[dict[str, Any]] = []
-    counted: Counter[str] = Counter()
-    length, slowest, began = 0, 0.0, time.process_time()
-    for number in range(arguments.texts):
-        text, kind = make(number, arguments.seed, tunes)
-        counted[kind] += 1
-        length += len(text)
+    tunes = _tunes()
+    found: dict[str, Any] = dict.fromkeys([kind.__name__ for kind in _KINDS], 0)
+    found |= {"letters": 0, "slowest_seconds": 0.0, "failures": []}
+    began = time.process_time()
+    for number in range(first, last):
+        text, kind = make(number, seed, tunes)
+        found[kind] += 1
+        found["letters"] += len(text)
         signal.alarm(_SLOW)
         start = time.process_time()
         try:
             _PROPERTIES[number // len(_KINDS) % len(_PROPERTIES)](text)
         except Exception as error:  # whatever comes out is what is looked for
-            failures.append({"number": number, "text": ascii(text), "error": f"{type(error).__name__}: {error}"[:300]})
-            print(failures[-1], flush=True)
+            failure = {"number": number, "text": ascii(text), "error": f"{type(error).__name__}: {error}"[:300]}
+            found["failures"].append(failure)
+            print(failure, flush=True)
         signal.alarm(0)
-        slowest = max(slowest, time.process_time() - start)
-    took = time.process_time() - began
-    row = {"seed": arguments.seed, "texts": arguments.texts, **counted, "mean_characters": length / arguments.texts}
-    row |= {"cpu_seconds": took, "texts_per_cpu_second": arguments.texts / took, "slowest_seconds": slowest}
-    row |= {"failures": failures}
+        found["slowest_seconds"] = max(found["slowest_seconds"], time.process_time() - start)
+    return found | {"cpu_seconds": time.process_time() - began}
+
+
+@cache
+def _tunes() -> list[str]:
+    return bundled_tunes()
+
+
+def main() -> None:
+    """Try every text, print what was found, write the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--texts", type=int, default=1_000_000, help="how many (default 1,000,000)")
+    parser.add_argument("--seed", type=int, default=0, help="of all of them (default 0)")
+    parser.add_argument("--processes", type=int, default=1, help="at work at once (default 1)")
+    asked = parser.parse_args()
+    starts = range(0, asked.texts, _AT_ONCE)
+    ends = [min(start + _AT_ONCE, asked.texts) for start in starts]
+    _tunes()  # once, and not in each process
+    row: dict[str, Any] = {"seed": asked.seed, "texts": 0}
+    fork = multiprocessing.get_context("fork")
+    with suppress(KeyboardInterrupt), ProcessPoolExecutor(asked.processes, fork, signal.signal, _LEAVE_ALONE) as pool:
+        for end, found in zip(ends, pool.map(try_texts, starts, ends, [asked.seed] * len(starts)), strict=True):
+            slowest = max(row.get("slowest_seconds", 0.0), found["slowest_seconds"])
+            row |= {name: row.get(name, type(value)()) + value for name, value in found.items()}
+            row |= {"texts": end, "slowest_seconds": slowest}
+            print(f"{end:,} texts, {len(row['failures'])} failures, {row['cpu_seconds']:.0f} CPU seconds", flush=True)
+    if not row["texts"]:
+        return
+    row["texts_per_cpu_second"] = row["texts"] / row["cpu_seconds"]
     right = "share of texts for which everything holds"
-    ratios = {right: 1 - len(failures) / arguments.texts, "texts": float(arguments.texts)}
+    ratios = {right: 1 - len(row["failures"]) / row["texts"], "texts": float(row["texts"])}
     write_result("fuzz_random", [row], ratios, {right: 1.0, "texts": 1e6})
 
 

@@ -29,7 +29,7 @@ def parse_bar_line(text: str) -> BarLine:
     marks = text.rstrip("0123456789,-")
     numbers: list[int] = []
     for part in text[len(marks) :].split(","):
-        first, _, last = part.partition("-")
+        first, *_, last = part.split("-") if "-" in part else (part, part)
         if first:  # "1-3" is 1, 2, 3; no tune has a hundred endings
             numbers += range(int(first[:2]), int((last or first)[:2]) + 1)
     return BarLine(

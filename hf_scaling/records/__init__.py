@@ -1,7 +1,7 @@
 """The study folder's ground rules: atomic writes, content hashes and the ledger. Standard library only."""
 
 from hf_scaling.records.checksums import CHECKSUMS, checksums, first_damaged, vouch, vouched
-from hf_scaling.records.errors import UserError, exit_code
+from hf_scaling.records.errors import UserError, check_https, exit_code, redact
 from hf_scaling.records.files import (
     atomic_dir,
     atomic_file,
@@ -28,6 +28,7 @@ __all__ = [
     "atomic_dir",
     "atomic_file",
     "begin_worker",
+    "check_https",
     "check_room",
     "checksums",
     "content_hash",
@@ -38,6 +39,7 @@ __all__ = [
     "read_json",
     "read_jsonl",
     "read_ledger",
+    "redact",
     "set_aside",
     "sweep_partials",
     "vouch",

@@ -2,15 +2,33 @@
 
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 _OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_SECRETS = re.compile(r"\bhf_[A-Za-z0-9]{16,}|(?<=bearer )\S+|(?<=://)[^/@\s]+(?=@)", re.IGNORECASE)  # user, password
+
+
 class UserError(ValueError):
     """Bad input. The message is one line: the field or file, the value, and what would be accepted."""
+
+
+def redact(text: str) -> str:
+    """`text` with `<token>` in place of whatever looks like one of the Hub's, or like a password in an address."""
+    return _SECRETS.sub("<token>", text)
+
+
+def check_https(address: str, field: str) -> None:
+    """Raise UserError, naming `field`, for an address at which somebody on the way could read or change what passes."""
+    parts = urlsplit(address)
+    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+        raise UserError(f"{field}: got {redact(address)}, expected an address that begins with https://")
 
 
 def exit_code(program: str, work: Callable[[], int]) -> int:
@@ -31,5 +49,5 @@ def exit_code(program: str, work: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print(f"\n{program}: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    print(f"{program}: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{program}: {redact(' '.join(message.split()))}", file=sys.stderr)
     return 2

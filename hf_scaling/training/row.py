@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from hf_scaling.models import build_model, count_parameters, training_flops_per_token
+from hf_scaling.records import redact
 from hf_scaling.training.spec import RunSpec
 
 
@@ -40,7 +41,7 @@ def now() -> str:
 
 def in_one_line(error: BaseException) -> str:
     """Why a run failed, in at most 500 characters."""
-    return " ".join(str(error).split())[:500] or type(error).__name__
+    return redact(" ".join(str(error).split()))[:500] or type(error).__name__
 
 
 def describe(spec: RunSpec, study: str, unique_tokens: int) -> dict[str, Any]:

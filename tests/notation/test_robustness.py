@@ -104,6 +104,13 @@ def test_any_text_has_a_verdict_and_whatever_is_repaired_plays(text: str) -> Non
     assert all(1 <= done.line <= len(lines) for done in repaired.repairs)
 
 
+@pytest.mark.parametrize("ending", ["|3-3-10", "|1-", "|1--2", ":|2,3-", "[1-2-,3"])
+def test_a_numbered_ending_may_be_any_row_of_its_characters(ending: str) -> None:
+    text = f"X:1\nK:C\n|:CDEF{ending} GABc|]\n"
+    check(text)
+    assert check(repair(text).text).playable
+
+
 @pytest.mark.parametrize(
     "music",
     [

@@ -3,19 +3,20 @@
 import hashlib
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from filelock import FileLock
 from huggingface_hub import get_session
 from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled
 from tqdm import tqdm
 
-from hf_scaling.records import UserError
+from hf_scaling.records import UserError, check_https
 
 _ATTEMPTS = 5
 _PAUSE = 1.0  # seconds after the first failed attempt; doubled after each
 _TIMEOUT = 30.0  # seconds without a byte
 _MOST_BYTES = 2**28
+_MOST_REDIRECTS = 5
 _LATER = "the same command goes on where it stopped"
 
 
@@ -72,23 +73,35 @@ def _fetch(url: str, partial: Path, name: str, field: str) -> None:
     start = partial.stat().st_size if partial.exists() else 0
     # a compressed answer would have lengths of its own
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-    with get_session().stream("GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=True) as answer:
-        if answer.status_code == 416 and start:  # nothing lies behind `start`: the file is whole, or of no use
-            return
-        if answer.status_code in (408, 429) or answer.status_code >= 500:
-            raise _TryAgainError(f"HTTP {answer.status_code}")
-        if answer.status_code not in (200, 206):
-            raise UserError(f"{field}: {url} could not be downloaded (HTTP {answer.status_code}); name a local copy")
-        resumed = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
-        start = start if resumed else 0
-        length = int(answer.headers["Content-Length"]) + start if "Content-Length" in answer.headers else None
-        with (
-            open(partial, "ab" if resumed else "wb") as file,
-            tqdm(desc=name, total=length, initial=start, unit="B", unit_scale=True, leave=False) as bar,
-        ):
-            for chunk in answer.iter_bytes():
-                file.write(chunk)
-                bar.update(len(chunk))
-                if file.tell() > _MOST_BYTES:
-                    partial.unlink()
-                    raise UserError(f"{field}: {url} sends more than {_MOST_BYTES:,} bytes; name a local copy")
+    for _ in range(_MOST_REDIRECTS):
+        check_https(url, field)
+        with get_session().stream("GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=False) as answer:
+            if answer.next_request is None:
+                _store(answer, start, partial, name, field)
+                return
+            url = str(answer.next_request.url)
+    raise UserError(f"{field}: {url} leads on and on; name a local copy")
+
+
+def _store(answer: Any, start: int, partial: Path, name: str, field: str) -> None:
+    """Read what a server answers."""
+    url = answer.url
+    if answer.status_code == 416 and start:  # nothing lies behind `start`: the file is whole, or of no use
+        return
+    if answer.status_code in (408, 429) or answer.status_code >= 500:
+        raise _TryAgainError(f"HTTP {answer.status_code}")
+    if answer.status_code not in (200, 206):
+        raise UserError(f"{field}: {url} could not be downloaded (HTTP {answer.status_code}); name a local copy")
+    resumed = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+    start = start if resumed else 0
+    length = int(answer.headers["Content-Length"]) + start if "Content-Length" in answer.headers else None
+    with (
+        open(partial, "ab" if resumed else "wb") as file,
+        tqdm(desc=name, total=length, initial=start, unit="B", unit_scale=True, leave=False) as bar,
+    ):
+        for chunk in answer.iter_bytes():
+            file.write(chunk)
+            bar.update(len(chunk))
+            if file.tell() > _MOST_BYTES:
+                partial.unlink()
+                raise UserError(f"{field}: {url} sends more than {_MOST_BYTES:,} bytes; name a local copy")

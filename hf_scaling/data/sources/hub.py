@@ -11,7 +11,7 @@ from huggingface_hub.errors import HFValidationError, HTTPError, RepositoryNotFo
 
 from hf_scaling.data.sources.books import LONGEST_TUNE
 from hf_scaling.data.sources.tune import Licence, RawTune, SourceOptions, Unread
-from hf_scaling.records import UserError
+from hf_scaling.records import UserError, check_https
 
 _IRISHMAN = "sander-wood/irishman"
 LICENCE = Licence(
@@ -60,6 +60,7 @@ def read(options: SourceOptions) -> Iterator[RawTune | Unread]:
         UserError: the Hub is out of reach, or the data set, revision, split or column does not exist.
     """
     name, split = _name(options), options.hub_split
+    check_https(HfApi().endpoint, "HF_ENDPOINT")
     try:
         rows = load_dataset(name, split=split, revision=_commit(options), streaming=True)
         columns = rows.column_names or list(next(iter(rows), {}))
