@@ -127,6 +127,27 @@ def test_a_frontier_has_budgets_intervals_and_a_cross_check(commands, tmp_path):
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_frontier_tells_what_the_conventions_of_n_and_flops_do(commands, tmp_path):
+    known = [
+        row | {"n_params": row["N"], "n_params_non_embedding": row["N"] - 5e3}
+        | {"C": 90 * row["N"] ** 0.8 * row["D"], "flops_causal": 50 * row["N"] ** 0.85 * row["D"]}
+        for row in rows()
+    ]  # fmt: skip
+    names = ("n_params", "n_params_non_embedding", "D", "C", "flops_causal", "loss")
+    path = table(tmp_path / "runs.csv", names, known)
+    out = tmp_path / "frontier.json"
+    ended = commands.run("hf-scaling", "frontier", path, "--json", out, "--figure", tmp_path / "f.svg")
+    assert ended.code == 0, ended.stderr
+    found = {(one["n_convention"], one["flops_convention"]): one for one in json.loads(out.read_text())["frontiers"]}
+    flops = ("6ND", "as counted", "causal half")
+    assert list(found) == [(n, c) for n in ("total", "non_embedding") for c in flops]
+    powers = [found["total", c]["flops_exponent"] for c in flops]
+    assert powers == pytest.approx([1, 0.8, 0.85])
+    exponents = [found["total", c]["exponent"] for c in flops]
+    assert exponents[0] < exponents[2] < exponents[1]
+    assert "sensitivity: all: the exponent of N* goes from" in ended.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

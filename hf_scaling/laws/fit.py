@@ -23,6 +23,7 @@ from hf_scaling.laws.solve import Problem, Quantities, minimise
 
 HUBER_DELTA = 1e-3
 _POLISHED, _FIRST_STEPS, _FINALISTS = 24, 12, 4  # starts searched from, for how long, and how many of them to the end
+_MOST_RUNS_OF_STARTS = 2000
 _AT_BOUND = 1e-6
 _ROUNDING = 1e-15  # relative error of a loss held as a float
 
@@ -251,11 +252,15 @@ def fit(
     errors = np.ones_like(losses) if stderr is None else positive("stderr", stderr) / losses
     weights = (errors.min() / errors) ** 2
     weights *= len(weights) / weights.sum()
-    problem = Problem(form, runs, np.log(losses)[None], weights[None], delta)
-    starts = form.starts(runs, losses, weights)
+    # hundreds of starts: of very many runs, some of all sizes are enough to tell them apart
+    some = np.unique(np.linspace(0, len(losses) - 1, _MOST_RUNS_OF_STARTS).astype(int))
+    part, few, few_weights = runs.take(some), losses[some], weights[some]
+    problem = Problem(form, part, np.log(few)[None], few_weights[None], delta)
+    starts = form.starts(part, few, few_weights)
     value = problem.value(starts)
     best = np.argsort(np.where(np.isfinite(value), value, np.inf))[:_POLISHED]
     thetas, values = minimise(problem, starts[best], _FIRST_STEPS)
+    problem = Problem(form, runs, np.log(losses)[None], weights[None], delta)
     thetas, values = minimise(problem, thetas[np.argsort(values)[:_FINALISTS]])
     least = int(np.argmin(values))
     return Fit(form, thetas[least], runs, losses, weights, delta, float(values[least]), level)

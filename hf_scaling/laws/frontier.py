@@ -2,6 +2,8 @@
 
 With C = k·N·D, k FLOPs for a parameter and a token (6 without attention, Kaplan et al. 2020), Chinchilla's form has its
 optimum at N = G·(C/k)^a, a = beta/(alpha + beta), G = (alpha·A/(beta·B))^(1/(alpha + beta)) (Hoffmann et al. 2022).
+Attention weighs more in small models, so that counted FLOPs are C = k·N^g·D with g below 1; then
+a = beta/(alpha + g·beta) and G = (alpha·A/(g·beta·B))^(1/(alpha + g·beta)).
 """
 
 from collections.abc import Sequence
@@ -35,21 +37,36 @@ class Optimum:
 
 @dataclass(frozen=True)
 class Frontier:
-    """N* = const·C^a, D* = const·C^(1 - a): the optima, and the exponent with its interval."""
+    """N* = const·C^a, D* = const·C^(1 - g·a): the optima, and the exponent a with its interval; C = k·N^g·D."""
 
     optima: list[Optimum]
     exponent: float
     exponent_interval: Interval
     flops_factor: float
+    flops_exponent: float
 
 
-def frontier(fit: Fit, budgets: Sequence[float], flops_factor: float = FLOPS_PER_PARAMETER_AND_TOKEN) -> Frontier:
+def flops_law(n: Array, d: Array, c: Array) -> tuple[float, float]:
+    """k and g of C = k·N^g·D through runs of shape (runs,); g is 1 where there is one size only."""
+    log_n, per_token = np.log(n), np.log(c / d)
+    if np.ptp(log_n) == 0:
+        return float(np.exp(np.mean(per_token - log_n))), 1.0
+    exponent, log_factor = np.polyfit(log_n, per_token, 1)
+    return float(np.exp(log_factor)), float(exponent)
+
+
+def frontier(
+    fit: Fit,
+    budgets: Sequence[float],
+    flops_factor: float = FLOPS_PER_PARAMETER_AND_TOKEN,
+    flops_exponent: float = 1.0,
+) -> Frontier:
     """The compute-optimal N and D at each budget of FLOPs.
 
     Args:
         fit: of the form chinchilla.
         budgets: FLOPs.
-        flops_factor: k of C = k·N·D; measured runs have theirs, attention included.
+        flops_factor, flops_exponent: k and g of C = k·N^g·D; counted runs have theirs, see `flops_law`.
 
     Raises:
         ValueError: another form, or a budget that is not a positive number.
@@ -60,13 +77,15 @@ def frontier(fit: Fit, budgets: Sequence[float], flops_factor: float = FLOPS_PER
 
     def quantities(theta: Array) -> tuple[Array, Array]:
         log_a, log_b, _, alpha, beta = theta.T
-        total = alpha + beta
-        log_g = (np.log(alpha) + log_a - np.log(beta) - log_b) / total
+        total = alpha + flops_exponent * beta
+        log_g = (np.log(alpha) + log_a - np.log(flops_exponent * beta) - log_b) / total
         share = beta / total
         slope = np.zeros((len(theta), len(log_c) + 1, 5))
         slope[:, :, 0], slope[:, :, 1] = (1 / total)[:, None], (-1 / total)[:, None]
         slope[:, :, 3] = ((1 / alpha - log_g) / total)[:, None] - (beta / total**2)[:, None] * np.append(log_c, 0.0)
-        slope[:, :, 4] = ((-1 / beta - log_g) / total)[:, None] + (alpha / total**2)[:, None] * np.append(log_c, 0.0)
+        slope[:, :, 4] = ((-1 / beta - flops_exponent * log_g) / total)[:, None] + (alpha / total**2)[
+            :, None
+        ] * np.append(log_c, 0.0)
         slope[:, -1] = 0.0
         slope[:, -1, 3], slope[:, -1, 4] = -beta / total**2, alpha / total**2
         return np.append(log_g[:, None] + share[:, None] * log_c, share[:, None], axis=1), slope
@@ -75,16 +94,19 @@ def frontier(fit: Fit, budgets: Sequence[float], flops_factor: float = FLOPS_PER
     ends = fit.profile(quantities, fit.level) or [(None, None)] * len(values)
     assert fit.runs.n is not None
     assert fit.runs.d is not None
-    largest = float(np.max(fit.runs.n * fit.runs.d))
+    largest = float(np.max(fit.runs.n**flops_exponent * fit.runs.d))
     optima = []
     for log_budget, log_n, (low, high) in zip(log_c, values, ends, strict=False):
-        n, d = float(np.exp(log_n)), float(np.exp(log_budget - log_n))
+        n, d = float(np.exp(log_n)), float(np.exp(log_budget - flops_exponent * log_n))
         n_low, n_high = (None if end is None else float(np.exp(end)) for end in (low, high))
-        d_low, d_high = (None if end is None else float(np.exp(log_budget - end)) for end in (high, low))
+        d_low, d_high = (
+            None if end is None else float(np.exp(log_budget - flops_exponent * end)) for end in (high, low)
+        )
         loss = float(fit.predict(type(fit.runs).of([n], [d]))[0])
-        found = Optimum(flops_factor * n * d, n, d, loss, (n_low, n_high), (d_low, d_high), n * d / largest)
+        spent = n**flops_exponent * d
+        found = Optimum(flops_factor * spent, n, d, loss, (n_low, n_high), (d_low, d_high), spent / largest)
         optima.append(found)
-    return Frontier(optima, float(values[-1]), ends[-1], flops_factor)
+    return Frontier(optima, float(values[-1]), ends[-1], flops_factor, flops_exponent)
 
 
 @dataclass(frozen=True)

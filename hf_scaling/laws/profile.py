@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 
 _GRID_POINTS = 400
 _ZOOM_POINTS = 257  # few rounds of many points: a round costs its calls, not its points
+_MOST_CELLS = 4_000_000  # alphas times runs held at a time
 _ZOOM_WIDTH = 1e-11  # stop when the bracket is this narrow, relative to alpha
 
 
@@ -77,6 +78,10 @@ class Profile:
 
     def ellipse(self, alphas: Array) -> Ellipse:
         """The unconstrained least-squares solution and its surroundings, for each alpha."""
+        if len(alphas) > 1 and len(alphas) * len(self.x) > _MOST_CELLS:  # the memory of a machine is finite
+            first, second = (self.ellipse(half) for half in np.array_split(alphas, 2))
+            joined = [np.append(getattr(first, name), getattr(second, name)) for name in ("rss", "b0", "s", "g_mean")]
+            return Ellipse(*joined, w=first.w, k0=first.k0)
         k0, deviation, count = self.mean, self.deviation, float(len(self.y))
         powers_less_1 = np.expm1(-alphas[:, None] * self.x)  # exact where alpha is small and powers are all near 1
         mean = powers_less_1 @ self.weights / count

@@ -19,7 +19,7 @@ _ALIASES = {
     "group": ("family", "group"),
     "stderr": ("stderr", "val_loss_stderr"),
 }
-_NON_EMBEDDING = "n_params_non_embedding"
+_NON_EMBEDDING, _CAUSAL = "n_params_non_embedding", "flops_causal"
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Point:
     Attributes:
         n: N by convention: `total` and `non_embedding`, or `given` for a bare column.
         d, c, u: training tokens, training FLOPs, unique training tokens; None where the table does not tell.
+        c_causal: training FLOPs with only the causal half of the attention, as a ledger has them.
         d_assumed: whether d is C/(6N), for want of a column.
         loss, stderr: nats per token.
     """
@@ -55,6 +56,7 @@ class Point:
     c: float | None = None
     u: float | None = None
     d_assumed: bool = False
+    c_causal: float | None = None
 
 
 def read_points(path: Path, columns: Columns = Columns()) -> list[Point]:
@@ -134,6 +136,7 @@ def _point(where: str, row: Mapping[str, Any], columns: Mapping[str, str | None]
         # a run without standard error is legitimate: its family is then fitted unweighted, with a warning
         stderr=None if stderr in (None, "") else cell(where, row, str(columns["stderr"])),
         d_assumed=assumed,
+        c_causal=None if row.get(_CAUSAL) in (None, "") else cell(where, row, _CAUSAL),
         **optional,
     )
 

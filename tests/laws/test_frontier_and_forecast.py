@@ -5,7 +5,7 @@ from hf_scaling.laws.design import expected_width, simulated_widths
 from hf_scaling.laws.fit import fit
 from hf_scaling.laws.forecast import forecast, new_run_interval, rolling_errors
 from hf_scaling.laws.forms import CHINCHILLA, KAPLAN, POWER, Runs, to_theta
-from hf_scaling.laws.frontier import frontier, iso_flop, iso_flop_exponent
+from hf_scaling.laws.frontier import flops_law, frontier, iso_flop, iso_flop_exponent
 
 TRUTH = {"A": 15.8, "B": 31.5, "E": 0.8, "alpha": 0.3, "beta": 0.25}
 
@@ -31,6 +31,25 @@ def test_the_optimum_is_least_along_its_budget():
         along = made.predict(Runs.of(n, optimum.budget / (6 * n)))
         assert n[along.argmin()] == pytest.approx(optimum.n, rel=0.005)
         assert optimum.loss == pytest.approx(along.min())
+
+
+def test_counted_flops_bend_the_frontier_and_the_optimum_is_still_least():
+    runs = grid()
+    counted = 90 * runs.n**0.8 * runs.d
+    factor, exponent = flops_law(runs.n, runs.d, counted)
+    assert (factor, exponent) == pytest.approx((90, 0.8))
+    made = fit(CHINCHILLA, runs, losses(runs, 0.001), delta=np.inf)
+    found = frontier(made, [1e10, 1e12], factor, exponent)
+    for optimum in found.optima:
+        n = optimum.n * np.geomspace(0.1, 10, 2001)
+        along = made.predict(Runs.of(n, optimum.budget / (factor * n**exponent)))
+        assert n[along.argmin()] == pytest.approx(optimum.n, rel=0.005)
+        assert factor * optimum.n**exponent * optimum.d == pytest.approx(optimum.budget)
+        assert optimum.n_interval[0] < optimum.n < optimum.n_interval[1]
+        assert optimum.d_interval[0] < optimum.d < optimum.d_interval[1]
+    near, far = found.optima
+    assert np.log(far.n / near.n) / np.log(100) == pytest.approx(found.exponent)
+    assert flops_law(np.full(3, 1e5), runs.d[:3], 7 * 1e5 * runs.d[:3]) == pytest.approx((7, 1))
 
 
 def test_its_intervals_hold_the_truth_and_grow_with_the_distance():

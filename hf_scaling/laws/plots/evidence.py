@@ -29,7 +29,7 @@ def profile_figure(fits: Sequence[Mapping[str, Any]]) -> "Figure":
             axes.axhline(1, color="#555555", linewidth=0.9)
             axes.annotate(f"{level} interval", (0.99, 1), xycoords=axes.get_yaxis_transform(), ha="right", va="bottom")
             axes.set(xscale="log", ylim=(0, 3), xlabel="exponent α", title=f"N {convention.replace('_', '-')}")
-            if axes.has_data():
+            if any(fit["profile"] for fit in shown):
                 axes.legend(loc="upper left")
         panels[0].set_ylabel("misfit above the least, over the threshold")
     return figure

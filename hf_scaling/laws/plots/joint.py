@@ -44,13 +44,16 @@ def frontier_figure(frontiers: Sequence[Mapping[str, Any]]) -> "Figure":
     """N* against C, one panel for each convention of N; dots are vertices of IsoFLOP profiles.
 
     `frontiers` are records of `study.frontiers`. Thick, with their band: FLOPs as the runs counted them, or 6ND where
-    they did not; thin: 6ND beside it.
+    they did not; thin: the other conventions beside it.
     """
     conventions = list(dict.fromkeys(one["n_convention"] for one in frontiers))
     families = list(dict.fromkeys(one["family"] for one in frontiers))
-    main = frontiers[-1]["flops_convention"]
+    counted = [one["flops_convention"] for one in frontiers]
+    main = "as counted" if "as counted" in counted else counted[0]
     with drawing(1, len(conventions), width=4.8) as (figure, panels):
         for axes, convention in zip(panels, conventions, strict=True):
+            budgets = [optimum["budget"] for one in frontiers for optimum in one["optima"]]
+            axes.set_xlim(min(budgets) / 2, max(budgets) * 2)
             for one in (one for one in frontiers if one["n_convention"] == convention):
                 _frontier(axes, one, families.index(one["family"]), one["flops_convention"] == main)
             axes.set(xscale="log", yscale="log", xlabel=f"training FLOPs C, {main}")
@@ -64,7 +67,9 @@ def _frontier(axes: "Axes", one: Mapping[str, Any], index: int, main: bool) -> N
     colour, dash, optima = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)], one["optima"]
     budgets, sizes = ([optimum[name] for optimum in optima] for name in ("budget", "n"))
     if not main:
-        axes.plot(budgets, sizes, color=colour, linewidth=0.8, linestyle=dash)
+        label = f"{one['family']}, {one['flops_convention']}: C^{one['exponent']:.2f}"
+        thin = (":", "-.")[one["flops_convention"] == "causal half"]
+        axes.plot(budgets, sizes, color=colour, linewidth=0.9, linestyle=thin, label=label)
         return
     axes.plot(
         budgets, sizes, color=colour, linewidth=1.8, linestyle=dash, label=f"{one['family']}: C^{one['exponent']:.2f}"
