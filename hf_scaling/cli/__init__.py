@@ -8,12 +8,11 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from hf_scaling.cli import compare, forecasts, laws, notation, study
+from hf_scaling.cli import compare, forecasts, laws, listening, notation, study
 from hf_scaling.records import exit_code
 
-COMMANDS = dict(
-    sorted((compare.COMMANDS | forecasts.COMMANDS | laws.COMMANDS | notation.COMMANDS | study.COMMANDS).items())
-)
+_MODULES = (compare, forecasts, laws, listening, notation, study)
+COMMANDS = dict(sorted((name, command) for module in _MODULES for name, command in module.COMMANDS.items()))
 
 
 class _Parser(argparse.ArgumentParser):
