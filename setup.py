@@ -44,7 +44,11 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["hf_scaling", "hf_scaling.*"]),
-    package_data={"hf_scaling.report": ["*.html", "*.css"], "hf_scaling.hub": ["cards/*", "space/*.txt"]},
+    package_data={
+        "hf_scaling.report": ["*.html", "*.css"],
+        "hf_scaling.hub": ["cards/*", "space/*.txt"],
+        "hf_scaling.study": ["*.html"],
+    },
     install_requires=[
         "torch>=2.9,<2.14",
         "transformers>=5.17,<5.24",

@@ -8,10 +8,10 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from hf_scaling.cli import compare, demo, forecasts, laws, lint, notation, study
+from hf_scaling.cli import compare, demo, forecasts, laws, lint, listening, notation, study
 from hf_scaling.records import exit_code
 
-_MODULES = (compare, demo, forecasts, laws, lint, notation, study)
+_MODULES = (compare, demo, forecasts, laws, lint, listening, notation, study)
 COMMANDS = dict(sorted((name, command) for module in _MODULES for name, command in module.COMMANDS.items()))
 
 

@@ -37,8 +37,8 @@ def mean(values: Sequence[float | None], middle: Callable[[np.ndarray], object] 
     if not len(known):
         return None
     drawn = np.array([_float(middle(known[chosen])) for chosen in resamples(len(known))])
-    low, high = _ends(drawn)
-    return Estimate(_float(middle(known)), low, high, len(known))
+    (low, high), value = _ends(drawn), _float(middle(known))
+    return Estimate(value, min(low, value), max(high, value), len(known))
 
 
 def distance(n_ours: int, n_theirs: int, statistic: Callable[[np.ndarray, np.ndarray], float]) -> Estimate:
