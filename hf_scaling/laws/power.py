@@ -71,9 +71,10 @@ class PowerFit:
         if self.threshold is None:
             return {"alpha": (None, None), "a": (None, None), "c": (None, None)}
         alphas = self._scan
-        g_mean = self.profile.ellipse(alphas).g_mean
-        least_b, greatest_b = self.profile.linear_range(alphas, self.threshold, np.ones_like(alphas), 0.0)
-        least_c, greatest_c = self.profile.linear_range(alphas, self.threshold, -g_mean, 1.0)
+        ellipse = self.profile.ellipse(alphas)
+        g_mean = ellipse.g_mean
+        least_b, greatest_b = self.profile.linear_range(ellipse, self.threshold, np.ones_like(alphas), 0.0)
+        least_c, greatest_c = self.profile.linear_range(ellipse, self.threshold, -g_mean, 1.0)
         a_per_b = np.exp(alphas * self.profile.log_scale)
         return {
             "alpha": self.alpha_interval,
@@ -152,10 +153,11 @@ class PowerFit:
         if self.threshold is None:
             return None
         alphas = self._scan
-        g_mean = self.profile.ellipse(alphas).g_mean
+        ellipse = self.profile.ellipse(alphas)
+        g_mean = ellipse.g_mean
         lower, upper = [], []
         for x in np.log(np.asarray(n, dtype=float)) - self.profile.log_scale:
-            low, high = self.profile.linear_range(alphas, self.threshold, np.exp(-alphas * x) - g_mean, 1.0)
+            low, high = self.profile.linear_range(ellipse, self.threshold, np.exp(-alphas * x) - g_mean, 1.0)
             lower.append(np.nanmin(low))
             upper.append(np.nanmax(high))
         return np.array(lower), np.array(upper)

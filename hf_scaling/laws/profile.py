@@ -79,9 +79,9 @@ class Profile:
     def ellipse(self, alphas: Array) -> Ellipse:
         """The unconstrained least-squares solution and its surroundings, for each alpha."""
         if len(alphas) > 1 and len(alphas) * len(self.x) > _MOST_CELLS:  # the memory of a machine is finite
-            first, second = (self.ellipse(half) for half in np.array_split(alphas, 2))
-            joined = [np.append(getattr(first, name), getattr(second, name)) for name in ("rss", "b0", "s", "g_mean")]
-            return Ellipse(*joined, w=first.w, k0=first.k0)
+            one, two = (self.ellipse(half) for half in np.array_split(alphas, 2))
+            rss, b0, s, g_mean = (np.append(getattr(one, f), getattr(two, f)) for f in ("rss", "b0", "s", "g_mean"))
+            return Ellipse(rss, b0, s, g_mean, one.w, one.k0)
         k0, deviation, count = self.mean, self.deviation, float(len(self.y))
         powers_less_1 = np.expm1(-alphas[:, None] * self.x)  # exact where alpha is small and powers are all near 1
         mean = powers_less_1 @ self.weights / count
@@ -140,13 +140,13 @@ class Profile:
             outside, inside = float(alphas[first - 1]), float(alphas[first])
         return inside
 
-    def linear_range(self, alphas: Array, threshold: float, on_b: Array, on_k: float) -> tuple[Array, Array]:
+    def linear_range(self, e: Ellipse, threshold: float, on_b: Array, on_k: float) -> tuple[Array, Array]:
         """Least and greatest on_b·b + on_k·k for each alpha, over all b >= 0, c >= 0 with misfit within `threshold`.
 
-        `on_b` has shape (m,) like `alphas`. A linear function on a convex set is extreme where the set's boundary is:
-        on the ellipse itself, or where the ellipse meets the line c = 0 or b = 0. NaN where the set is empty.
+        `e` is `ellipse(alphas)`, and `on_b` has shape (m,) like `alphas`. A linear function on a convex set is extreme
+        where the set's boundary is: on the ellipse itself, or where the ellipse meets the line c = 0 or b = 0. NaN
+        where the set is empty.
         """
-        e = self.ellipse(alphas)
         with np.errstate(invalid="ignore"):  # the root of a negative number is NaN: that candidate does not exist
             radius = np.sqrt(threshold - e.rss)
             slope = np.sqrt(on_b**2 / e.s + on_k**2 / e.w)

@@ -52,7 +52,7 @@ def frontier_figure(frontiers: Sequence[Mapping[str, Any]]) -> "Figure":
     main = "as counted" if "as counted" in counted else counted[0]
     with drawing(1, len(conventions), width=4.8) as (figure, panels):
         for axes, convention in zip(panels, conventions, strict=True):
-            budgets = [optimum["budget"] for one in frontiers for optimum in one["optima"]]
+            budgets = [at["budget"] for one in frontiers for at in (*one["optima"], *one["iso_flop"])]
             axes.set_xlim(min(budgets) / 2, max(budgets) * 2)
             for one in (one for one in frontiers if one["n_convention"] == convention):
                 _frontier(axes, one, families.index(one["family"]), one["flops_convention"] == main)
@@ -72,7 +72,13 @@ def _frontier(axes: "Axes", one: Mapping[str, Any], index: int, main: bool) -> N
         axes.plot(budgets, sizes, color=colour, linewidth=0.9, linestyle=thin, label=label)
         return
     axes.plot(
-        budgets, sizes, color=colour, linewidth=1.8, linestyle=dash, label=f"{one['family']}: C^{one['exponent']:.2f}"
+        budgets,
+        sizes,
+        color=colour,
+        linewidth=1.8,
+        linestyle=dash,
+        marker="" if len(budgets) > 1 else "*",  # a line needs two
+        label=f"{one['family']}: C^{one['exponent']:.2f}",
     )
     ends = [optimum["n_interval"] for optimum in optima]
     if all(None not in pair for pair in ends):
