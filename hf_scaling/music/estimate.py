@@ -28,7 +28,7 @@ def share(values: Sequence[bool]) -> Estimate | None:
     p, z = sum(values) / n, NormalDist().inv_cdf(0.5 + LEVEL / 2)
     centre, reach = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     low, high = (centre - reach) / (1 + z**2 / n), (centre + reach) / (1 + z**2 / n)
-    return Estimate(p, max(low, 0.0), min(high, 1.0), n)  # at none and all, rounding may pass the ends
+    return Estimate(p, min(max(low, 0.0), p), max(min(high, 1.0), p), n)  # rounding may pass the ends
 
 
 def mean(values: Sequence[float | None], middle: Callable[[np.ndarray], object] = np.mean) -> Estimate | None:
