@@ -85,6 +85,7 @@ def model_card(study: HubStudy, run: Record, spec: Record, sampling: Record, pla
         tiers=tiers,
         draws=len(samples) + sum(sample["redraws"] for sample in samples),
         samples=samples[:_SHOWN],
+        held=next((sample["constrain"] for sample in samples if sample.get("constrain", "none") != "none"), None),
         files={sample["index"]: _media(study, sample, place) for sample in samples[:_SHOWN]},
         open_terms=open_terms,
         forecast=None if is_best else _forecast(study, run),

@@ -286,7 +286,7 @@ def test_samples_that_are_no_more_are_taken_away_and_what_others_added_stays(pus
     samples.write_text("".join(samples.read_text().splitlines(keepends=True)[:4]))
     push("best", study, "--repository", "me/folk")
     kept = {path for path in repository.files if path.startswith("samples/")}
-    assert kept == {f"samples/00{n}.{kind}" for n in range(1, 5) for kind in ("abc", "mid", "svg")}
+    assert kept == {f"samples/00{n}.{kind}" for n in range(1, 5) for kind in ("abc", "mid", "svg", "opus")}
     assert repository.files["NOTES.md"] == b"by hand"
 
 

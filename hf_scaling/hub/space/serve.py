@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from hf_scaling.hub.space.exhibit import read_exhibit
 from hf_scaling.records import UserError
@@ -23,10 +24,10 @@ def serve(folder: Path, port: int | None = None) -> int:
     from hf_scaling.hub.space.show import STYLE
 
     page = build_page(exhibit)
+    quietly: dict[str, Any] = {"quiet": True, "share": False, "footer_links": [], "prevent_thread_lock": True}
+    quietly["_frontend"] = False  # else gradio asks itself for the page, and fails where that takes three seconds
     try:
-        _, address, _ = page.queue(max_size=_WAITING).launch(
-            server_port=port, quiet=True, prevent_thread_lock=True, css=STYLE, footer_links=[]
-        )
+        _, address, _ = page.queue(max_size=_WAITING).launch(server_port=port, css=STYLE, **quietly)
     except (OSError, OverflowError):
         raise UserError(f"port: got {port}, which is taken or none; name another, or none to have one found") from None
     print(f"{exhibit.title}: {address}", flush=True)
