@@ -151,22 +151,28 @@ class Repeats:
         self._endings: list[tuple[int, tuple[int, ...]]] = []  # where, and the numbers
         self.n_plain = 0  # bar lines that repeat nothing, end nothing and open no ending
         self.n_marks = 0  # all others
+        self.ended = False  # the last bar line was a :|
 
     def fork(self, problems: Problems) -> "Repeats":
         """A copy that reads on by itself and reports to `problems`."""
         copy = Repeats(problems)
         copy._open, copy._endings = self._open, self._endings.copy()
-        copy.n_plain, copy.n_marks = self.n_plain, self.n_marks
+        copy.n_plain, copy.n_marks, copy.ended = self.n_plain, self.n_marks, self.ended
         return copy
 
     def state(self) -> Hashable:
         """All that what follows is judged by."""
-        return self.open, self.endings, min(self.n_plain, 2), self.n_marks > 0
+        return self.open, self.endings, min(self.n_plain, 2), self.n_marks > 0, self.ended
 
     @property
     def open(self) -> bool:
         """Whether a |: still waits for its :|."""
         return self._open is not None
+
+    @property
+    def first_only(self) -> bool:
+        """Whether a first ending waits for its second."""
+        return self.endings == (1,)
 
     @property
     def endings(self) -> tuple[int, ...]:
@@ -175,6 +181,7 @@ class Repeats:
 
     def bar(self, line: BarLine, offset: int) -> None:
         """Take a bar line."""
+        self.ended = line.repeat_end
         if not line.strong:
             self.n_plain += 1
             return

@@ -76,7 +76,12 @@ class FieldOrder:
 
     def state(self) -> Hashable:
         """All that what follows is judged by."""
-        return self.numbered, bool(self.header) and self.header[0].letter == "X"
+        return self.numbered, bool(self.header) and self.header[0].letter == "X", self.has_meter
+
+    @property
+    def has_meter(self) -> bool:
+        """Whether there is an M: field."""
+        return any(field.letter == "M" for field in self.header)
 
     def take(self, field: Field, in_header: bool) -> None:
         """A field comes."""

@@ -22,6 +22,7 @@ def canonical_repeats(text: str) -> str:
     edits: list[tuple[int, int, str]] = []  # from, to, what stands there instead
     start: int | None = None  # where the section began, if no |: opened it
     waiting = True  # the next thing that sounds begins a section
+    opened = False  # by a |: that no :| has closed; a double bar within is no section's end
     for kind, mark, offset in machine.tokens:
         if offset <= key_at or kind in _LAYOUT:
             continue
@@ -33,7 +34,9 @@ def canonical_repeats(text: str) -> str:
             edits.append((start, start, " |:" if text[start - 1] in "|:]" else "|:"))
         if line.repeat_end and line.repeat_start:
             edits.append((offset, offset + len(mark), ":| |:"))
-        if line.repeat_end or line.repeat_start or mark in _SECTION_ENDS:
+        if line.repeat_end or line.repeat_start:
+            opened = line.repeat_start
+        if line.repeat_end or line.repeat_start or (mark in _SECTION_ENDS and not opened):
             start = None
             waiting = not line.repeat_start and not line.endings
     pieces: list[str] = []

@@ -171,6 +171,8 @@ class Grammar:
             return self._note
         if kind in ("character", ""):  # a colon that begins a bar line
             return "|"
+        if pending == "[" and machine.repeats.first_only and machine.repeats.ended:
+            return "2"
         if kind == "shorthand" and pending == "K":
             return ":"
         if self._is_wrong(settled):
@@ -191,7 +193,7 @@ class Grammar:
             return None
         if settled.groups.n_slurs and kind in SLUR_MAY_END:
             return ")"
-        if kind == "bar" and machine.pending == ":|" and repeats.endings == (1,):
+        if kind == "bar" and machine.pending == ":|" and machine.repeats.first_only:
             return "2"
         if room or settled.rhythm.waiting:
             length = "" if room is None else _wanted(settled, room, settled.unit)
@@ -200,7 +202,7 @@ class Grammar:
             if room is None:
                 return self._note
             return "\n" if kind == "bar" else None  # half a bar: its other half may only follow on the next line
-        if kind != "shorthand" and repeats.n_plain >= _BARS_TO_END and (repeats.open or repeats.endings == (1,)):
+        if kind != "shorthand" and repeats.n_plain >= _BARS_TO_END and (repeats.open or repeats.first_only):
             return ":"
         return "|"
 
@@ -232,7 +234,7 @@ def _header_way(machine: Machine) -> str:
     kind, pending = machine.pending_kind, machine.pending
     if kind != "field":
         if kind == "newline" or not pending.strip():
-            return "K" if machine.order.numbered else "X"
+            return ("K" if machine.order.has_meter else "M") if machine.order.numbered else "X"
         return ":"
     letter, value = pending[0], pending[2:]
     if letter in VALUES:

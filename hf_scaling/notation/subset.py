@@ -7,6 +7,7 @@ It holds nearly all of what cleaned tunes hold. Left out are
   M: beyond `VALUES`;
 - rests but `z`, ties of rests, spacers, `""`, `!!`, tuplets with colons, space inside groups;
 - denominators but 1, 2, 4, 8 and 16, numbers above 999, more than two octave marks or two signs of broken rhythm;
+- within quotes, all but letters, digits, spaces and `.#~>'-^_`; a header without M: (or with two) and endings that no `:|` parts;
 - bar lines but `| || |] |: :| :|| :: [|]` and those with one ending, and bar lines without time before them except at
   the start of a line.
 
@@ -26,11 +27,12 @@ _MOST_OCTAVES, _MOST_SLURS, _MOST_NUMBER = 2, 3, 6
 _TEXT_FIELDS = "TABCDFGHNORSZ"
 _MODES = "maj min mix dor phr lyd loc ion aeo major minor mixolydian dorian phrygian lydian locrian ionian aeolian"
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_QUOTED = _LETTERS + "0123456789 .#~>'-^_"  # music21 stumbles over what else a quote may hold
 _LENGTHS = ("note", "rest", "chord-close")
 _TIED = ("note", "chord-close")
 MUSIC_FOLLOWS = ("tuplet", "broken", "slur-open", "grace-close")  # no bar line, space or line end follows
 SLUR_MAY_END = (*_LENGTHS, "slur-close", "tie", "space", "grace-close", "broken")
-_BARS = {"|": "|]:1234", ":|": "|234", "[|": "]", "[": "1234"}  # what makes a bar line longer
+_BARS = {"|": "|]:", ":|": "|", "[|": "]", "[": "|"}  # what makes a bar line longer
 _LAST_ENDING = "4"
 
 
@@ -46,7 +48,7 @@ def _keys() -> Iterator[str]:
 VALUES = {
     "K": frozenset(_keys()),
     "M": frozenset(["C", "C|", "none", *(f"{beats}/{beat}" for beats in range(1, 17) for beat in (1, 2, 4, 8, 16))]),
-    "L": frozenset(["1", *(f"1/{part}" for part in (1, 2, 4, 8, 16, 32))]),
+    "L": frozenset(f"1/{part}" for part in (1, 2, 4, 8, 16, 32)),
 }
 """The values that these fields may get."""
 
@@ -96,15 +98,21 @@ class Subset:
         if machine.in_header:
             if pending and kind != "newline":
                 return [":"]
-            return [_TEXT_FIELDS, *"KLM"] if machine.order.numbered else ["X"]
+            if not machine.order.numbered:
+                return ["X"]
+            return [_TEXT_FIELDS, "L", "K" if machine.order.has_meter else "M"]
         if kind == "quote-open":
-            return [self._text.replace('"', ""), *(['"'] if len(pending) > 1 else [])]
+            return [_QUOTED, *(['"'] if len(pending) > 1 else [])]
         if kind == "decoration-open":
             return [_LETTERS + ".", *(["!"] if len(pending) > 1 else [])]
         if kind == "accidental":
             return [NOTES, *(pending if pending in "^_" else "")]
         if kind in ("character", ""):  # a colon that begins a bar line
-            return ["|", *(":" if pending == ":" else "")]
+            return ["|", *(":" if pending == ":" and not settled.repeats.first_only else "")]
+        if kind == "bar" and pending == ":|" and machine.repeats.first_only:
+            return ["2", "["]
+        if pending == "[" and machine.repeats.first_only and machine.repeats.ended:
+            return ["2"]
         return [*_longer(machine), *_starts(settled, kind, machine.shorthands)]
 
     def _value(self, field: str) -> list[str]:
@@ -135,7 +143,11 @@ def _longer(machine: Machine) -> Iterator[str]:
             if kind == "note" and not number and len(octaves) < _MOST_OCTAVES:
                 yield from octaves[:1] or ",'"
     elif kind in ("bar", "chord-open"):
-        yield from _BARS.get(pending, "")
+        repeats = machine.repeats
+        number = str(len(repeats.endings) + 1)
+        yield from "" if repeats.first_only and pending == "|" else _BARS.get(pending, "")
+        if number == "1" or (number <= _LAST_ENDING and (pending == ":|" or (repeats.ended and not machine.bar_ticks))):
+            yield from number if pending in ("|", "[", ":|") and (number != "1" or pending != ":|") else ""
     elif kind == "broken" and len(pending) < 2:
         yield pending
     elif kind == "slur-open":

@@ -152,6 +152,7 @@ def _music_summary(samples: list[Record]) -> Record:
         "valid": sum(sample["raw_verdict"]["strict"] and not sample["repairs"] for sample in samples),
         "repaired": sum(bool(sample["repairs"]) for sample in samples),
         "redrawn": sum(sample["redraws"] > 0 for sample in samples),
+        "constrained": sum(sample.get("constrain", "none") != "none" for sample in samples),
         "playable_raw": sum(sample["raw_verdict"]["playable"] for sample in samples),
         "playable": sum(sample["verdict"]["playable"] for sample in samples),
     }

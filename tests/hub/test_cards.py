@@ -107,7 +107,7 @@ Weights and code are under Apache-2\.0\. The terms of the training data stand ab
 }}
 ```
 """
-TIERS = rf"""Of {N} tunes that it wrote for the prompts of the study, as written and before any repair:
+TIERS = rf"""Of {N} tunes that it wrote for the prompts of the study, as written, without any constraint or repair:
 
 \| tier \| tunes \| what it asks \|
 \|---\|--:\|---\|

@@ -158,7 +158,7 @@ def test_sampling_options_out_of_range_are_refused(model, tokenizer, options, me
 def test_a_prompt_that_leaves_no_room_is_refused_before_anything_is_drawn(model, tokenizer, monkeypatch):
     limit = generation_limit(model.config)
     assert len(generate_tunes(model, tokenizer, ["A" * (limit - 2)], [0])[0].text) in (limit - 2, limit - 1)
-    monkeypatch.setattr(type(model), "generate", lambda *_, **__: pytest.fail("something was drawn"))
+    monkeypatch.setattr(type(model), "forward", lambda *_, **__: pytest.fail("something was drawn"))
     with pytest.raises(UserError, match=rf"prompt: got {limit} characters, the model writes at most {limit}"):
         generate_tunes(model, tokenizer, ["", "A" * (limit - 1)], [0, 1], batch_size=1)
 

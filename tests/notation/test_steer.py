@@ -1,0 +1,115 @@
+"""What may follow: only what is legal, always with a way out, and nearly all of what real tunes hold."""
+
+import random
+import string
+
+import pytest
+
+from hf_scaling.data.clean import CleanOptions, CleanTune, clean
+from hf_scaling.data.sources import SourceOptions, music21_corpora
+from hf_scaling.notation import Grammar, Machine, check, read
+from hf_scaling.notation.steer import NEVER
+
+PROMPTS = [
+    "",
+    "X:1\nT:T\nM:6/8\nL:1/8\nK:D\n",
+    "X:1\nM:4/4\nL:1/8\nK:D\n|:A8|",
+    "X:1\nM:none\nL:1/4\nK:D\n",
+    "X:1\nM:9/8\nL:1/16\nK:D\n(3AB",
+    "X:1\nM:C\nL:1/16\nK:D\nA>",
+    'X:1\nM:3/4\nL:1/8\nK:D\n{a}"G',
+    "X:1\nM:3/4\nL:1/8\nU:J=!trill!\nK:D % a remark\n((A2B2)J[CE",
+    "X:1\nM:2/4\nL:1/8\nK:D\nA2|B4|c4|1d2:",
+]
+
+
+def group_of(grammar, state, character):
+    return next((group for group in grammar.groups(state) if character in group), None)
+
+
+def by_chance(grammar, prompt, room, rng):
+    """A text that chance alone writes; `room` characters at most, the end counted as one."""
+    state, text = grammar.read(prompt), prompt
+    while True:
+        need = grammar.need(state)
+        assert need <= room
+        choices = [(character, group) for group in grammar.groups(state) for character in group]
+        after = {group: grammar.move(state, group) for group in grammar.groups(state)}
+        usable = [(c, after[group]) for c, group in choices if after[group] and grammar.need(after[group]) < room]
+        if grammar.may_end(state):
+            usable.append(("", None))
+        assert usable, text
+        assert grammar.may_end(state) or min(grammar.need(to) for to in after.values() if to) < need
+        character, state = rng.choice(usable)
+        if state is None:
+            return text
+        text += character
+        room -= 1
+
+
+@pytest.mark.parametrize("bars", ["strict", "any"])
+def test_what_chance_writes_is_legal_and_fits(bars):
+    grammar, rng = Grammar(string.printable + "é", bars), random.Random(1)
+    for round_ in range(3):
+        for prompt in PROMPTS:
+            room = grammar.need(grammar.read(prompt)) + 40 * round_
+            text = by_chance(grammar, prompt, room, rng)
+            assert len(text) < len(prompt) + room
+            verdict = check(text)
+            harmless = {"bar-long", "bar-short"} if bars == "any" else set()
+            wrong = {found.code for found in verdict.diagnostics} - harmless
+            assert not wrong, (text, verdict.diagnostics)
+            assert verdict.playable
+
+
+def test_a_machine_goes_on_from_a_fork_as_it_would_itself():
+    text = 'X:1\nM:6/8\nL:1/8\nK:D\nA|:"Am"(3ABc {a}d>e [CE]2|[1 A6:|[2 (B3|A3) B3|\nc6|]\n'
+    whole = read(text)
+    for cut in range(len(text)):
+        machine = Machine()
+        machine.feed(text[:cut])
+        fork = machine.fork()
+        assert fork.state(True) == machine.state(True)
+        other = machine.fork()
+        other.feed("A2B}])|")  # what another fork reads is nothing to this one
+        fork.feed(text[cut:])
+        fork.close()
+        before = machine.problems
+        assert [*before, *fork.problems] == whole.problems
+        assert fork.n_notes == whole.n_notes
+        assert fork.n_bars == whole.n_bars
+
+
+@pytest.mark.parametrize("prompt", ["A", "X:1\nM:4/4\nL:1/8\nK:D\nA9|", "X:1\nK:D\nV:2\n%\nA)", "X:1\nK:H\n"])
+def test_what_no_legal_tune_begins_with_has_no_state(prompt):
+    assert Grammar(string.printable).read(prompt) is None
+
+
+def test_an_alphabet_without_what_the_way_needs_has_no_way():
+    assert Grammar("ABC|\n").read("") is None
+
+
+def test_need_is_never_without_an_end_in_reach():
+    grammar = Grammar(string.printable)
+    state = grammar.read("X:1\nM:4/4\nL:1/8\nK:D\nA8|")
+    assert grammar.need(state) == 1
+    assert grammar.may_end(state)
+    assert grammar.need(grammar.read("X:1\nM:4/4\nL:1/8\nK:D\nA6")) == len("A2") + 1 < NEVER
+
+
+def test_nearly_all_music_of_real_tunes_can_be_written():
+    tunes = [
+        clean(tune.text, CleanOptions(30, 2048, "strict")) for tune in list(music21_corpora.read(SourceOptions()))[::60]
+    ]
+    texts = [tune.text for tune in tunes if isinstance(tune, CleanTune)]
+    grammar = Grammar("".join(sorted(set("".join(texts)))))
+    written = 0
+    for text in texts:
+        header = text.index("\nK:") + 1
+        state = grammar.read(text[:header])
+        for character in text[header:]:
+            group = state and group_of(grammar, state, character)
+            state = grammar.move(state, group) if group else None
+        written += bool(state and grammar.may_end(state))
+    assert len(texts) > 100
+    assert written / len(texts) > 0.95
