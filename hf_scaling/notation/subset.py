@@ -7,7 +7,8 @@ It holds nearly all of what cleaned tunes hold. Left out are
   M: beyond `VALUES`;
 - rests but `z`, ties of rests, spacers, `""`, `!!`, tuplets with colons, space inside groups;
 - denominators but 1, 2, 4, 8 and 16, numbers above 999, more than two octave marks or two signs of broken rhythm;
-- within quotes, all but letters, digits, spaces and `.#~>'-^_`; a header without M: (or with two) and endings that no `:|` parts;
+- within quotes, all but letters, digits, spaces and `.#~>'-^_`;
+- a header without M:, or with two, and endings that no `:|` parts;
 - bar lines but `| || |] |: :| :|| :: [|]` and those with one ending, and bar lines without time before them except at
   the start of a line.
 

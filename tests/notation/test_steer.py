@@ -98,11 +98,10 @@ def test_need_is_never_without_an_end_in_reach():
 
 
 def test_nearly_all_music_of_real_tunes_can_be_written():
-    tunes = [
-        clean(tune.text, CleanOptions(30, 2048, "strict")) for tune in list(music21_corpora.read(SourceOptions()))[::60]
-    ]
+    bundled = list(music21_corpora.read(SourceOptions()))[::40]
+    tunes = [clean(tune.text, CleanOptions(30, 2048, "strict")) for tune in bundled]
     texts = [tune.text for tune in tunes if isinstance(tune, CleanTune)]
-    grammar = Grammar("".join(sorted(set("".join(texts)))))
+    grammar = Grammar(string.printable + "".join(texts))
     written = 0
     for text in texts:
         header = text.index("\nK:") + 1
