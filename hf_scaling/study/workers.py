@@ -84,9 +84,10 @@ def train_one(work: Workplace, spec: RunSpec, report: Report) -> bool:
             discard_checkpoints(folder)  # an interruption may have come between the row and this
             return True
         row = describe(spec, work.study, work.unique_tokens)
+        earliest = now()
         if spec.run_id in work.forecasts and not folder.exists():
-            seal(work.folder, row)
-        started_at = now()
+            earliest = seal(work.folder, row)["sealed_at"]
+        started_at = max(now(), earliest)  # whatever is done to the clock meanwhile
         try:
             row = train_run(
                 spec,
@@ -105,6 +106,7 @@ def train_one(work: Workplace, spec: RunSpec, report: Report) -> bool:
             if isinstance(error, PartnerLostError):
                 append_row(work.ledger, row)
                 raise
+        row["started_at"] = max(row["started_at"], started_at)
         append_row(work.ledger, row)
         discard_checkpoints(folder)
         return True

@@ -12,6 +12,7 @@ import torch
 
 from hf_scaling.models import build_model
 from hf_scaling.records import read_json, read_ledger
+from hf_scaling.study import forecasts
 from hf_scaling.training import run
 
 ROOT = Path(__file__).parents[2]
@@ -152,3 +153,11 @@ def test_a_best_model_that_diverges_takes_one_line(tiny_study, tiny_yaml, tmp_pa
     main = runpy.run_path(str(ROOT / "recipes" / "sweep.py"))["main"]
     assert main(["--config", str(tiny_yaml), "--output_dir", str(folder)]) == 2
     assert "sweep.py: best: loss is nan at step" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_clock_that_is_set_back_does_not_put_a_run_before_its_forecast(unfinished, start, monkeypatch):
+    monkeypatch.setattr(forecasts, "now", lambda: "2999-01-01T00:00:00Z")  # and then it was set back
+    assert start("sweep.py") == 0
+    (path,) = unfinished.glob("forecasts/gpt2-*")
+    rows = {row["run_id"]: row for row in read_ledger(unfinished / "runs.jsonl")[0]}
+    assert rows[path.stem]["started_at"] == read_json(path)["sealed_at"]
