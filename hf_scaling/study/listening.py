@@ -51,7 +51,7 @@ def write_page(study: Path, page: Path, names: Sequence[str], n_pairs: int, seed
         raise UserError(f"listen: {missing}")
     if not 1 <= n_pairs <= 200:
         raise UserError(f"--pairs: got {n_pairs}, expected 1 to 200")
-    kinds = {REAL: _real(study, seed)} | {name: _generated(study, name) for name in _chosen(study, names)}
+    kinds = {name: _generated(study, name) for name in _chosen(study, names)} | {REAL: _real(study, seed)}
     draw = random.Random(seed)
     turns = list(combinations(kinds, 2))
     draw.shuffle(turns)
