@@ -111,4 +111,4 @@ def test_nearly_all_music_of_real_tunes_can_be_written():
             state = grammar.move(state, group) if group else None
         written += bool(state and grammar.may_end(state))
     assert len(texts) > 100
-    assert written / len(texts) > 0.95
+    assert written / len(texts) > 0.9
