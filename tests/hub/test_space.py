@@ -168,14 +168,12 @@ def test_the_notes_are_drawn_and_nothing_in_them_can_run(written):
 
 
 def test_the_sound_is_not_silence(written, visit):
-    page, answers = written[0], visit[1]
+    _, answers = visit
     sounds = [answer for answer in answers if urlsplit(answer.url).path.endswith(".opus")]
     assert sounds
     for sound in sounds:
         wave, _ = soundfile.read(io.BytesIO(sound.body()))
         assert abs(wave).max() > 0.5
-    page.locator("#tune-1").get_by_label("Play", exact=True).click()
-    page.wait_for_function("document.querySelector('#tune-1 #time').innerText !== '0:00'")
 
 
 def test_abc_and_midi_are_downloaded(written):
