@@ -24,7 +24,7 @@ from hf_scaling.records import finished_rows
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 ELSEWHERE = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-SEEDS = range(12)  # one of these gives a tune that can be engraved
+SEEDS = range(12)  # one of these gives a tune that can be engraved and played
 PATIENCE = 300_000  # milliseconds, on a slow and busy machine
 WATCH = """() => {
     window.seen = [];
@@ -130,7 +130,8 @@ def written(visit):
         page.evaluate("window.seen = []")
         write(page, seed)
         shown.append(page.evaluate("window.seen"))
-        if page.locator("#tune-1 img.score").count():
+        midi = page.locator("#tune-1").get_by_text("Download .mid")
+        if page.locator("#tune-1 img.score").count() and midi.is_visible():
             return page, shown
     pytest.fail("no seed gave a tune that can be played")
 
