@@ -24,13 +24,16 @@ from hf_scaling.records import finished_rows
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 ELSEWHERE = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-SEEDS = range(12)  # the models have hardly learnt: one of these gives a tune that can be played
+SEEDS = range(12)  # one of these gives a tune that can be engraved and played
 PATIENCE = 300_000  # milliseconds, on a slow and busy machine
 WATCH = """() => {
     window.seen = [];
-    const box = document.querySelector("#tune-2 textarea");
-    setInterval(() => { if (box.value !== window.seen.at(-1)) window.seen.push(box.value); }, 10);
+    setInterval(() => {
+        const box = document.querySelector("#tune-1 textarea");
+        if (box && box.value !== window.seen.at(-1)) window.seen.push(box.value);
+    }, 10);
 }"""
+SMALL = "LSTM a"
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +118,11 @@ def write(page, seed):
 
 @pytest.fixture(scope="module")
 def written(visit):
-    """The page with two tunes of which the first could be engraved; what the second box showed, seed by seed."""
+    """The page with two tunes of which the first could be engraved; what its box showed, seed by seed."""
     page, _ = visit
-    for label, value in (("Beside it", "LSTM a"), ("Rhythm", "Jig"), ("Metre", "6/8"), ("Key", "D")):
+    best = page.get_by_label("Model", exact=True).input_value()
+    wish = {"Model": SMALL, "Beside it": best, "Rhythm": "Jig", "Metre": "6/8", "Key": "D"}
+    for label, value in wish.items():
         choose(page, label, value)
     page.evaluate(WATCH)
     shown = []
@@ -125,7 +130,8 @@ def written(visit):
         page.evaluate("window.seen = []")
         write(page, seed)
         shown.append(page.evaluate("window.seen"))
-        if page.locator("#tune-1 img.score").count():
+        midi = page.locator("#tune-1").get_by_text("Download .mid")
+        if page.locator("#tune-1 img.score").count() and midi.is_visible():
             return page, shown
     pytest.fail("no seed gave a tune that can be played")
 
@@ -163,13 +169,12 @@ def test_the_notes_are_drawn_and_nothing_in_them_can_run(written):
 
 
 def test_the_sound_is_not_silence(written, visit):
-    page, answers = written[0], visit[1]
+    _, answers = visit
     sounds = [answer for answer in answers if urlsplit(answer.url).path.endswith(".opus")]
-    wave, rate = soundfile.read(io.BytesIO(sounds[-1].body()))
-    assert len(wave) > rate
-    assert abs(wave).max() > 0.5
-    page.locator("#tune-1").get_by_label("Play", exact=True).click()
-    page.wait_for_function("document.querySelector('#tune-1 #time').innerText !== '0:00'")
+    assert sounds
+    for sound in sounds:
+        wave, _ = soundfile.read(io.BytesIO(sound.body()))
+        assert abs(wave).max() > 0.5
 
 
 def test_abc_and_midi_are_downloaded(written):
@@ -191,8 +196,8 @@ def test_two_sizes_stand_beside_each_other(written):
     assert boxes[0]["y"] == boxes[1]["y"]
     assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
     labels = [page.locator(f"#tune-{number} .said b").inner_text() for number in (1, 2)]
-    assert labels[0].endswith(", trained longer")
-    assert labels[1] == "LSTM a"
+    assert labels[0] == SMALL
+    assert labels[1].endswith(", trained longer")
 
 
 def test_the_scaling_figure_and_the_sizes_are_shown(visit, open_study):

@@ -10,7 +10,7 @@ from hf_scaling.music.score import tunes_to_svg
 from hf_scaling.notation import Repaired, Unrepairable, Verdict, check, header, repair
 from hf_scaling.records import UserError, write_text
 
-_SECONDS = 30.0  # that a converter may take
+_SECONDS = 60.0  # that a converter may take
 
 
 class Piece(NamedTuple):

@@ -29,8 +29,8 @@ STYLE = """
 footer { display: none !important; }
 """
 _VERDICTS = {
-    "strict": ("good", "Every bar is right, just as the model wrote it."),
-    "playable": ("fair", "It plays as the model wrote it, but not every bar is right."),
+    "strict": ("good", "Every bar is right as it was written."),
+    "playable": ("fair", "It plays as it was written, but not every bar is right."),
     "": ("fair", "It plays after repair."),
 }
 
