@@ -25,7 +25,7 @@ ATTACKS = [
     "/etc/passwd; rm -rf $(HOME)",
     "!!python/object/apply:os.system ['touch owned']",
     "--- {{ 7*7 }} {% include '/etc/passwd' %}",
-    "<|eos|><|bos|><|pad|>",
+    "<|bos|><|pad|>",
     "con\u202eeman-\u0000\u2028end",
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -75,9 +75,11 @@ def study(tiny_study, prepared, tmp_path):
 def test_special_tokens_in_titles_are_text(prepared):
     tokenizer = load_tokenizer(prepared / "tokenizer")
     texts = [text for rows in load_splits(prepared / "dataset").values() for text in rows["text"]]
-    assert any("<|eos|>" in text for text in texts)
+    assert any("<|bos|>" in text for text in texts)
     for text in texts:
-        assert not set(tokenizer(text)["input_ids"]) & {tokenizer.bos_token_id, tokenizer.eos_token_id}
+        ids = tokenizer(text)["input_ids"]
+        assert ids[0] == tokenizer.bos_token_id  # which opens every tune
+        assert not set(ids[1:]) & {tokenizer.bos_token_id, tokenizer.pad_token_id}
 
 
 def test_no_file_is_named_after_a_tune(prepared):
