@@ -1,4 +1,4 @@
-"""Tunes that attack: through data set, training, samples, report and cards, into a real browser, where nothing runs."""
+"""Tunes that attack: through data set, tokenizer, samples, report and cards, into a browser, where nothing runs."""
 
 import os
 import random
@@ -25,7 +25,7 @@ ATTACKS = [
     "/etc/passwd; rm -rf $(HOME)",
     "!!python/object/apply:os.system ['touch owned']",
     "--- {{ 7*7 }} {% include '/etc/passwd' %}",
-    "<|eos|><|bos|><|pad|>",
+    "<|bos|><|pad|>",
     "con\u202eeman-\u0000\u2028end",
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -35,8 +35,8 @@ OPTIONS += ["--disable-component-update", "--disable-sync", "--host-resolver-rul
 
 
 @pytest.fixture(scope="module")
-def study(commands, tiny_yaml, tmp_path_factory):
-    """The tiny study on tunes every one of which has an attack for a title."""
+def prepared(commands, tiny_yaml, tmp_path_factory):
+    """Data set, tokenizer and tokens of tunes every one of which has an attack for a title."""
     place = tmp_path_factory.mktemp("hostile")
     draw = random.Random(1)
     with open(place / "attacks.abc", "w", encoding="utf-8", newline="\n") as book:
@@ -46,47 +46,53 @@ def study(commands, tiny_yaml, tmp_path_factory):
             book.write(f"X:{number}\nT:{title}\nR:{title}\nC:{title}\nM:4/4\nL:1/8\nK:D\n{music}|]\n\n")
     config = yaml.safe_load(tiny_yaml.read_text()) | {
         "sources": ["abc_files=1"], "abc_files": str(place / "attacks.abc"), "files_licence": "cc0-1.0",
-        "collections": [], "tokens_per_run": 4096, "best_tokens": 40960, "keep_fields": ["C"],
+        "collections": [], "keep_fields": ["C"],
     }  # fmt: skip
     (place / "hostile.yaml").write_text(yaml.safe_dump(config))
     folder = place / "study"
-    ended = commands.run("sweep.py", "--config", place / "hostile.yaml", "--output_dir", folder, cwd=place)
+    ended = commands.run("prepare_data.py", "--config", place / "hostile.yaml", "--output_dir", folder, cwd=place)
     assert ended.code == 0, ended.stderr
     assert not (place / "owned").exists()
     return folder
 
 
-def test_special_tokens_in_titles_are_text(study):
-    tokenizer = load_tokenizer(study / "tokenizer")
-    texts = [text for rows in load_splits(study / "dataset").values() for text in rows["text"]]
-    assert any("<|eos|>" in text for text in texts)
+@pytest.fixture
+def study(tiny_study, prepared, tmp_path):
+    """The tiny study with that data set, and with an attack for the title of each sample: models may write anything."""
+    folder = tmp_path / "study"
+    shutil.copytree(tiny_study.folder, folder)
+    shutil.rmtree(folder / "dataset")
+    shutil.copytree(prepared / "dataset", folder / "dataset")
+    rows = read_jsonl(folder / "samples" / "samples.jsonl")
+    for row, attack in zip(rows, ATTACKS, strict=False):
+        body = row["abc"].split("\n", 1)[1]
+        row |= {"title": attack, "prompt": attack}
+        row |= {"abc": f"X:1\nT:{attack}\n{body}", "raw": f"X:1\nT:{attack}\n```\n{body}"}
+    write_jsonl(folder / "samples" / "samples.jsonl", rows)
+    return folder
+
+
+def test_special_tokens_in_titles_are_text(prepared):
+    tokenizer = load_tokenizer(prepared / "tokenizer")
+    texts = [text for rows in load_splits(prepared / "dataset").values() for text in rows["text"]]
+    assert any("<|bos|>" in text for text in texts)
     for text in texts:
-        assert not set(tokenizer(text)["input_ids"]) & {tokenizer.bos_token_id, tokenizer.eos_token_id}
+        ids = tokenizer(text)["input_ids"]
+        assert ids[0] == tokenizer.bos_token_id  # which opens every tune
+        assert not set(ids[1:]) & {tokenizer.bos_token_id, tokenizer.pad_token_id}
 
 
-def test_no_file_is_named_after_a_tune(study):
-    names = {path.name for path in study.rglob("*")}
+def test_no_file_is_named_after_a_tune(prepared):
+    names = {path.name for path in prepared.rglob("*")}
     assert not [name for name in names if any(mark in name for mark in "<>;\"'$\u202e|")]
-    assert {path.stem for path in (study / "samples").glob("*.abc")} == {f"{number:03d}" for number in range(1, 11)}
 
 
 def test_nothing_runs_in_a_browser(study, commands, tmp_path):
-    """Titles are whatever the model writes; here each sample has an attack for one, and the page is made again."""
     if BROWSER is None:
         message = "no browser found: install chromium"
         if os.environ.get("HF_SCALING_REQUIRE_ALL"):
             pytest.fail(message)
         pytest.skip(message)
-    rows = read_jsonl(study / "samples" / "samples.jsonl")
-    for row, attack in zip(rows, ATTACKS, strict=False):
-        body = row["abc"].split("\n", 1)[1]
-        row |= {
-            "title": attack,
-            "abc": f"X:1\nT:{attack}\n{body}",
-            "raw": f"X:1\nT:{attack}\n```\n{body}",
-            "prompt": attack,
-        }
-    write_jsonl(study / "samples" / "samples.jsonl", rows)
     pages = [write_report(study)]
     ended = commands.run("push_to_hub.py", "all", study, "--repository", "me/x", "--dry-run")
     assert ended.code == 0, ended.stderr
@@ -101,5 +107,5 @@ def test_nothing_runs_in_a_browser(study, commands, tmp_path):
         shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
         assert "</html>" in shown
         assert "<title>owned" not in shown, page
-        for danger in ("<svg onload", 'onerror="document', 'href="javascript', 'example.org/leak.png"'):
+        for danger in ("<svg onload", '<img src="x"', 'href="javascript', '<img src="http'):
             assert danger not in shown, (page, danger)
