@@ -1,12 +1,13 @@
 """Models to write with, from a folder or the Hub."""
 
+from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_scaling.models import to_device
-from hf_scaling.records import UserError
+from hf_scaling.records import UserError, check_vouched
 
 
 def load_model_and_tokenizer(name: str, revision: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -15,6 +16,7 @@ def load_model_and_tokenizer(name: str, revision: str | None = None) -> tuple[Pr
     Raises:
         UserError: there is no such model, or it is damaged.
     """
+    check_vouched(Path(name))
     place: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     try:
         model = to_device(AutoModelForCausalLM.from_pretrained(name, use_safetensors=True, **place))

@@ -8,8 +8,8 @@ from huggingface_hub import EvalResult, ModelCardData
 from markupsafe import Markup
 
 from hf_scaling.hub.markdown import one_line, render
-from hf_scaling.hub.reading import HubStudy, Record, read_object
-from hf_scaling.records import UserError, content_hash
+from hf_scaling.hub.reading import HubStudy, Record
+from hf_scaling.records import UserError, content_hash, read_object
 
 _LABELS = {"gpt2": "GPT-2", "folk_lstm": "LSTM", "llama": "LLaMA"}
 _SHOWN = 3  # samples on the card; the folder has them all

@@ -16,9 +16,9 @@ from hf_scaling.hub.card import Place, label, model_card
 from hf_scaling.hub.figure import draw_scaling
 from hf_scaling.hub.ledger import write_ledger
 from hf_scaling.hub.markdown import one_line, render
-from hf_scaling.hub.reading import HubStudy, Record, read_object
+from hf_scaling.hub.reading import HubStudy, Record
 from hf_scaling.hub.space_folder import stage_space
-from hf_scaling.records import UserError, write_json, write_text
+from hf_scaling.records import UserError, read_object, write_json, write_text
 
 _CODE = Path(hf_scaling.__file__).parent / "models" / "folk_lstm"  # its path, since importing it would load torch
 _AUTO_MAP = {

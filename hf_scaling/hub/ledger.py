@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from hf_scaling.hub.reading import HubStudy, Record, read_object
-from hf_scaling.records import LEDGER_FIELDS, UserError, read_jsonl
+from hf_scaling.hub.reading import HubStudy, Record
+from hf_scaling.records import LEDGER_FIELDS, UserError, read_jsonl, read_object
 
 _AT_ONCE = 256  # runs in memory, and in a row group
 _TYPES: dict[tuple[type, ...], Any] = {

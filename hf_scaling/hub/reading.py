@@ -1,12 +1,11 @@
 """What the Hub is told of a study, read from its folder and checked."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hf_scaling.records import LEDGER, UserError, read_json, read_jsonl, read_ledger
+from hf_scaling.records import LEDGER, UserError, check_fields, read_jsonl, read_ledger, read_object, read_optional
 
 Record = dict[str, Any]
 
@@ -98,10 +97,10 @@ def read_study(folder: Path) -> HubStudy:
     for row in rows:
         _check_run_id(folder / LEDGER, row)
         if row["status"] == "finished":
-            _check(folder / LEDGER, row, _RUN)
-    fits = (_optional(folder / "fits.json", {"fits": list}) or {"fits": []})["fits"]
+            check_fields(folder / LEDGER, row, _RUN)
+    fits = (read_optional(folder / "fits.json", {"fits": list}) or {"fits": []})["fits"]
     for fit in fits:
-        _check(folder / "fits.json", fit, _FIT)
+        check_fields(folder / "fits.json", fit, _FIT)
     return HubStudy(
         folder,
         rows,
@@ -113,40 +112,13 @@ def read_study(folder: Path) -> HubStudy:
     )
 
 
-def read_object(path: Path) -> Record:
-    """A JSON file that holds an object.
-
-    Raises:
-        UserError: it is absent or holds something else.
-    """
-    value = read_json(path)
-    _check(path, value, {})
-    return dict(value)
-
-
-def _check(path: Path, value: Any, fields: Mapping[str, Any]) -> None:
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: got {type(value).__name__}, expected an object")
-    for name, kind in fields.items():
-        if not isinstance(value.get(name), kind):
-            raise UserError(f"{path}: {name}: got {value.get(name)!r}; delete the file to have it rebuilt")
-
-
 def _check_run_id(path: Path, row: Record) -> None:
     if not _RUN_ID.fullmatch(row["run_id"]):
         raise UserError(f"{path}: run_id: got {row['run_id']!r}, expected letters, digits, '-', '_' and '.'")
 
 
-def _optional(path: Path, fields: Mapping[str, Any]) -> Record | None:
-    if not path.exists():
-        return None
-    value = read_object(path)
-    _check(path, value, fields)
-    return value
-
-
 def _best(path: Path) -> Record | None:
-    best = _optional(path, _BEST)
+    best = read_optional(path, _BEST)
     if best is not None:
         _check_run_id(path, best)
     return best
@@ -154,25 +126,25 @@ def _best(path: Path) -> Record | None:
 
 def _statistics(path: Path) -> Record:
     statistics = read_object(path)
-    _check(path, statistics, _STATISTICS)
+    check_fields(path, statistics, _STATISTICS)
     for split in statistics["splits"].values():
-        _check(path, split, _SPLIT)
+        check_fields(path, split, _SPLIT)
     for licence in statistics["licences"]:
-        _check(path, licence, _LICENCE)
+        check_fields(path, licence, _LICENCE)
     return statistics
 
 
 def _leaks(path: Path) -> Record | None:
-    leaks = _optional(path, _LEAKS)
+    leaks = read_optional(path, _LEAKS)
     if leaks is not None:
         for which in ("test_in_train", "random_split_test_in_train"):
-            _check(path, leaks[which], _TWINS)
+            check_fields(path, leaks[which], _TWINS)
     return leaks
 
 
 def _samples(path: Path) -> list[Record]:
     samples = read_jsonl(path) if path.exists() else []
     for sample in samples:
-        _check(path, sample, _SAMPLE)
-        _check(path, sample["raw_verdict"], _VERDICT)
+        check_fields(path, sample, _SAMPLE)
+        check_fields(path, sample["raw_verdict"], _VERDICT)
     return samples

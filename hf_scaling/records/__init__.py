@@ -1,7 +1,8 @@
 """The study folder's ground rules: atomic writes, content hashes and the ledger. Standard library only."""
 
-from hf_scaling.records.checksums import CHECKSUMS, checksums, first_damaged, vouch, vouched
+from hf_scaling.records.checksums import CHECKSUMS, check_vouched, checksums, first_damaged, vouch, vouched
 from hf_scaling.records.errors import UserError, check_https, exit_code, redact
+from hf_scaling.records.fields import check_fields, read_object, read_optional
 from hf_scaling.records.files import (
     atomic_dir,
     atomic_file,
@@ -28,8 +29,10 @@ __all__ = [
     "atomic_dir",
     "atomic_file",
     "begin_worker",
+    "check_fields",
     "check_https",
     "check_room",
+    "check_vouched",
     "checksums",
     "content_hash",
     "exit_code",
@@ -39,6 +42,8 @@ __all__ = [
     "read_json",
     "read_jsonl",
     "read_ledger",
+    "read_object",
+    "read_optional",
     "redact",
     "set_aside",
     "sweep_partials",

@@ -47,3 +47,14 @@ def vouched(folder: Path) -> dict[str, str]:
     if not isinstance(found, dict):
         raise UserError(f"{path}: got {type(found).__name__}, expected checksums by file")
     return found
+
+
+def check_vouched(folder: Path) -> None:
+    """Raise UserError if a file of this folder of a run is not what the run's checksums say; others have none."""
+    run = folder.parent
+    expected = {name: of for name, of in vouched(run).items() if name.startswith(f"{folder.name}/")}
+    if damaged := first_damaged(run, expected):
+        raise UserError(
+            f"{run / damaged}: damaged, or changed after it was written; remove {run} and its row in the ledger "
+            "to have it trained again"
+        )

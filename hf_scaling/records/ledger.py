@@ -142,6 +142,7 @@ def append_row(path: Path, row: dict[str, Any]) -> bool:
     """
     if problem := validate_row(row):
         raise UserError(f"{path}: {problem}")
+    row = {name: value for name, value in row.items() if name != _CHECKSUM}  # copied from another row, it is not ours
     line = (json.dumps(row | {_CHECKSUM: content_hash(row)}, ensure_ascii=False, allow_nan=False) + "\n").encode()
     with _locked(path):
         rows, _ = read_ledger(path)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from hf_scaling.records import LEDGER, UserError, read_json, read_jsonl, read_ledger
+from hf_scaling.records import LEDGER, UserError, check_fields, read_jsonl, read_ledger, read_optional
 
 Record = dict[str, Any]
 
@@ -121,7 +121,7 @@ def read_study(folder: Path) -> Study:
         notes=[note.removeprefix(f"{folder}/") for note in notes],
         fits=_fits(folder / "fits.json"),
         lint=_lint(folder / "lint.json"),
-        best=_object(folder / "best.json", _BEST),
+        best=read_optional(folder / "best.json", _BEST),
         statistics=statistics,
         leaks=_leaks(folder / "dataset/leak_report.json"),
         baselines=_baselines(folder / "dataset/baselines.json"),
@@ -159,73 +159,57 @@ def _yaml(path: Path) -> Record:
     return value
 
 
-def _object(path: Path, fields: Mapping[str, Any]) -> Record | None:
-    if not path.exists():
-        return None
-    value = read_json(path)
-    _check(path, value, fields)
-    return value
-
-
-def _check(path: Path, value: Any, fields: Mapping[str, Any]) -> None:
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: got {type(value).__name__}, expected an object")
-    for name, kind in fields.items():
-        if not isinstance(value.get(name), kind):
-            raise UserError(f"{path}: {name}: got {value.get(name)!r}; delete the file to have it rebuilt")
-
-
 def _fits(path: Path) -> Record | None:
-    fits = _object(path, {"fits": list})
+    fits = read_optional(path, {"fits": list})
     if fits is not None:
         for fit in fits["fits"]:
-            _check(path, fit, _FIT)
+            check_fields(path, fit, _FIT)
         for comparison in (fits.get("comparison") or {}).values():
-            _check(path, comparison, _COMPARISON)
+            check_fields(path, comparison, _COMPARISON)
     return fits
 
 
 def _lint(path: Path) -> Record | None:
-    lint = _object(path, {"findings": list, "checked": list, "unchecked": list})
+    lint = read_optional(path, {"findings": list, "checked": list, "unchecked": list})
     for found in (lint or {"findings": []})["findings"]:
-        _check(path, found, _FINDING)
+        check_fields(path, found, _FINDING)
     return lint
 
 
 def _statistics(path: Path) -> Record | None:
-    statistics = _object(path, {"splits": dict, "rejected": dict})
+    statistics = read_optional(path, {"splits": dict, "rejected": dict})
     if statistics is not None:
         for split in statistics["splits"].values():
-            _check(path, split, _SPLIT)
-            _check(path, {"transposed_copies": 0} | split, {"transposed_copies": int})
-        _check(path, statistics["rejected"], dict.fromkeys(statistics["rejected"], int))
-        _check(path, {"sources": {}, "licences": []} | statistics, {"sources": dict, "licences": list})
+            check_fields(path, split, _SPLIT)
+            check_fields(path, {"transposed_copies": 0} | split, {"transposed_copies": int})
+        check_fields(path, statistics["rejected"], dict.fromkeys(statistics["rejected"], int))
+        check_fields(path, {"sources": {}, "licences": []} | statistics, {"sources": dict, "licences": list})
         for licence in statistics.get("licences", []):
-            _check(path, licence, _LICENCE)
+            check_fields(path, licence, _LICENCE)
     return statistics
 
 
 def _leaks(path: Path) -> Record | None:
-    leaks = _object(path, _LEAKS)
+    leaks = read_optional(path, _LEAKS)
     if leaks is not None:
         for pair in (value for name, value in leaks.items() if "_in_" in name):
-            _check(path, pair, _TWINS)
+            check_fields(path, pair, _TWINS)
     return leaks
 
 
 def _baselines(path: Path) -> Record | None:
-    baselines = _object(path, _BASELINES)
+    baselines = read_optional(path, _BASELINES)
     if baselines is not None:
         for model in baselines["models"]:
-            _check(path, model, _BASELINE)
+            check_fields(path, model, _BASELINE)
     return baselines
 
 
 def _stage_seconds(path: Path, runs: list[Record]) -> Record:
     """Wall seconds by stage. Training is the sum of its runs; the report leaves itself out, being made of the rest."""
-    stages = _object(path, {}) or {}
+    stages = read_optional(path, {}) or {}
     for stage in stages.values():
-        _check(path, stage, {"seconds": _NUMBER})
+        check_fields(path, stage, {"seconds": _NUMBER})
     training = [run["wall_seconds"] for run in runs if run.get("wall_seconds") is not None]
     seconds = {name: stage["seconds"] for name, stage in stages.items() if name != "report"}
     return seconds | ({"training of all runs": sum(training)} if training else {})
@@ -234,25 +218,25 @@ def _stage_seconds(path: Path, runs: list[Record]) -> Record:
 def _samples(path: Path) -> list[Record]:
     samples = read_jsonl(path) if path.exists() else []
     for sample in samples:
-        _check(path, sample, _SAMPLE)
+        check_fields(path, sample, _SAMPLE)
         for which in ("raw_verdict", "verdict"):
-            _check(path, sample[which], _VERDICT)
+            check_fields(path, sample[which], _VERDICT)
     return samples
 
 
 def _worth(path: Path) -> Record | None:
-    worth = _object(path, _WORTH)
+    worth = read_optional(path, _WORTH)
     if worth is not None:
-        _check(path, worth["drawing"], {"n_tunes": int, "temperature": _NUMBER, "top_p": _NUMBER})
+        check_fields(path, worth["drawing"], {"n_tunes": int, "temperature": _NUMBER, "top_p": _NUMBER})
         for model in worth["models"]:
-            _check(path, model, _MODEL)
+            check_fields(path, model, _MODEL)
         for trend in worth["trends"]:
-            _check(path, trend, _TREND)
+            check_fields(path, trend, _TREND)
         for metric in worth["metrics"].values():
-            _check(path, metric, {"label": str, "about": str})
+            check_fields(path, metric, {"label": str, "about": str})
         for measured in (worth["real"], *(model["metrics"] for model in worth["models"])):
             for estimate in measured.values():
-                _check(path, estimate, _ESTIMATE)
+                check_fields(path, estimate, _ESTIMATE)
     return worth
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_scaling.laws.lint import Finding
-from hf_scaling.records import UserError, read_json, read_jsonl
+from hf_scaling.records import UserError, read_json, read_jsonl, read_object
 
 Row = Mapping[str, Any]
 
@@ -116,10 +116,7 @@ def _object(study: Path, *names: str) -> tuple[Path, dict[str, Any]] | None:
     """The first of some files that is there, and the object in it."""
     for path in (study / name for name in names):
         if path.is_file():
-            content = read_json(path)
-            if not isinstance(content, dict):
-                raise UserError(f"{path}: got {type(content).__name__}, expected an object")
-            return path, content
+            return path, read_object(path)
     return None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_scaling.models import generation_limit, to_device
-from hf_scaling.records import UserError, atomic_dir, first_damaged, vouched
+from hf_scaling.records import atomic_dir, check_vouched
 
 
 def save_model(
@@ -37,11 +37,5 @@ def load_model(folder: Path | str) -> PreTrainedModel:
     Raises:
         UserError: the folder is that of a run, and a file in it is not what it was.
     """
-    run = Path(folder).parent
-    expected = {name: of for name, of in vouched(run).items() if name.startswith(f"{Path(folder).name}/")}
-    if damaged := first_damaged(run, expected):
-        raise UserError(
-            f"{run / damaged}: damaged, or changed after it was written; remove {run} and its row in the ledger "
-            "to have it trained again"
-        )
+    check_vouched(Path(folder))
     return to_device(AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, trust_remote_code=False))

@@ -1,40 +1,18 @@
 """A whole study, started again, stopped at every moment, and shared by two: nothing is lost and nothing done twice."""
 
 import json
+import runpy
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from hf_scaling.records import read_jsonl, read_ledger
 
-CLOCKS = {"wall_seconds", "tokens_per_second", "peak_memory_bytes", "started_at", "finished_at"}
-
-
-def timeless(row):
-    return {name: value for name, value in row.items() if name not in CLOCKS}
-
-
-def numbers(folder):
-    """Everything in a study folder that must not depend on when and how often it was stopped."""
-    rows = read_ledger(folder / "runs.jsonl")[0]
-    runs = {path.parent.name: path for path in (folder / "runs").glob("*/metrics.jsonl")}
-    return {
-        "ledger": {row["run_id"]: timeless(row) for row in rows},
-        "metrics": {name: [timeless(row) for row in read_jsonl(path)] for name, path in runs.items()},
-        "weights": {name: (path.parent / "model/model.safetensors").read_bytes() for name, path in runs.items()},
-        "best": timeless(json.loads((folder / "best.json").read_text())),
-        "fits": json.loads((folder / "fits.json").read_text()),
-        "samples": read_jsonl(folder / "samples" / "samples.jsonl"),
-        "midi": {path.name: path.read_bytes() for path in (folder / "samples").glob("*.mid")},
-    }
-
-
-def leftovers(folder):
-    return [p for p in folder.rglob("*") if p.name.startswith(".partial-") or p.suffix == ".part"] + [
-        *folder.glob("runs/*/checkpoints")
-    ]
+SAMENESS = runpy.run_path(str(Path(__file__).parents[1] / "sameness.py"))
+timeless, numbers, leftovers = (SAMENESS[name] for name in ("timeless", "numbers", "leftovers"))
 
 
 def whole_checkpoint(run, step):
