@@ -106,7 +106,7 @@ class _Choice:
     def keep(self, rows: torch.Tensor) -> None:
         """Go on with these rows only."""
         self._sampler.keep(rows)
-        self._states = self._states[rows] if self._constraint else self._states
+        self._states = self._states[rows.numpy()] if self._constraint else self._states  # a tensor of one is an index
 
 
 def _decode(

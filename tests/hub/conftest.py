@@ -49,7 +49,7 @@ def add_llama(study: Path) -> None:
     ids = [getattr(tokenizer, f"{which}_token_id") for which in ("pad", "bos", "eos")]
     model = build_model(build_config("llama", Size("a", 8, 1, 1, 16), Vocabulary(len(tokenizer), *ids), 64), 0)
     run = study / "runs" / "llama-a-00000000"
-    shutil.copytree(study / "runs" / row["run_id"], run, ignore=shutil.ignore_patterns("model"))
+    shutil.copytree(study / "runs" / row["run_id"], run, ignore=shutil.ignore_patterns("model", "checksums.json"))
     save_model(model, tokenizer, run / "model", {"temperature": 0.9, "top_p": 0.95})
     append_row(study / "runs.jsonl", row | {"run_id": run.name, "family": "llama"})
 

@@ -26,6 +26,7 @@ def set_losses(study: Path, family: str, loss: float, stderr: float, size: str =
     for row in rows:
         if row["family"] == family and row["size"] == size:
             row.update(val_loss=loss, val_loss_stderr=stderr)
+            del row["checksum"]
     ledger.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 

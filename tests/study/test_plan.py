@@ -147,8 +147,9 @@ def test_horizons_and_replicates_multiply_the_runs_cheapest_first(tiny_yaml, pre
     runs = planner.runs(plan.configured_rules(config))
     assert len({spec.run_id for spec in runs}) == len(runs) == 3 * 2 * 2 * 2
     assert {(spec.seed, spec.n_tokens) for spec in runs} == {(s, t) for s in (7, 8) for t in (2560, 10240)}
-    costs = [planner.n_params("gpt2", spec.size) * spec.n_tokens for spec in runs if spec.family == "gpt2"]
-    largest = [spec.size == runs[-1].size for spec in runs]
+    gpt2 = [spec for spec in runs if spec.family == "gpt2"]
+    costs = [planner.n_params("gpt2", spec.size) * spec.n_tokens for spec in gpt2]
+    largest = [spec.size == runs[-1].size for spec in gpt2]
     assert largest == sorted(largest)  # forecast from all the others, and so the last
     for these in (False, True):
         part = [cost for cost, last in zip(costs, largest, strict=True) if last == these]
