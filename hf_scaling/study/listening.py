@@ -6,6 +6,7 @@ are not given; `read_answers` puts the two together again.
 
 import base64
 import random
+import sys
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from itertools import combinations, islice
@@ -41,8 +42,9 @@ class _Tune(NamedTuple):
 def write_page(study: Path, page: Path, names: Sequence[str], n_pairs: int, seed: int) -> Path:
     """Write the page and its key; return the path of the key.
 
-    names: run ids whose tunes `evaluate_music` has kept; none: the largest of each family, and the best model. Real
-    tunes of the test split are always among the kinds. Pairs of kinds come round in turn.
+    names: run ids whose tunes `evaluate_music` has kept; none: the largest of each family, and the best model, as far
+    as any of their tunes can be played. Real tunes of the test split are always among the kinds. Pairs of kinds come
+    round in turn.
 
     Raises:
         UserError: the packages for audio are missing, a name is unknown, or a kind has too few tunes.
@@ -51,7 +53,13 @@ def write_page(study: Path, page: Path, names: Sequence[str], n_pairs: int, seed
         raise UserError(f"listen: {missing}")
     if not 1 <= n_pairs <= 200:
         raise UserError(f"--pairs: got {n_pairs}, expected 1 to 200")
-    kinds = {name: _generated(study, name) for name in _chosen(study, names)} | {REAL: _real(study, seed)}
+    texts = {name: _generated(study, name) for name in _chosen(study, names)} | {REAL: _real(study, seed)}
+    kinds = {kind: list(_playable(found)) for kind, found in texts.items()}
+    for kind in [kind for kind in kinds if not kinds[kind] and not names]:
+        print(f"{kind}: left out, none of its {len(texts[kind])} tunes can be played", file=sys.stderr)
+        del kinds[kind]
+    if len(kinds) < 2:
+        raise UserError(f"listen: tunes of {', '.join(kinds) or 'nobody'} only can be played, a comparison needs two")
     draw = random.Random(seed)
     turns = list(combinations(kinds, 2))
     draw.shuffle(turns)
@@ -59,9 +67,9 @@ def write_page(study: Path, page: Path, names: Sequence[str], n_pairs: int, seed
     draw.shuffle(pairs)
     tunes = {}
     with tqdm(total=2 * n_pairs, desc="tunes", unit=" tunes") as bar:
-        for kind, texts in kinds.items():
+        for kind, playable in kinds.items():
             needed = sum(pair.count(kind) for pair in pairs)
-            tunes[kind] = iter(_ready(kind, texts, needed))
+            tunes[kind] = iter(_ready(kind, playable, needed))
             bar.update(needed)
     shown = [[next(tunes[kind]) for kind in pair] for pair in pairs]
     identity = content_hash([pairs, seed, [tune.audio for pair in shown for tune in pair]])[:16]
@@ -95,10 +103,10 @@ def _generated(study: Path, name: str) -> list[str]:
     return [row["text"] for row in read_jsonl(study / TUNES / f"{name}.jsonl")]
 
 
-def _ready(kind: str, texts: Sequence[str], needed: int) -> list[_Tune]:
-    """The first `needed` tunes that can be played, with audio and score."""
+def _ready(kind: str, playable: Sequence[str], needed: int) -> list[_Tune]:
+    """The first `needed` of the tunes that can be played, with audio and score."""
     found: list[_Tune] = []
-    candidates = _playable(texts)
+    candidates = iter(playable)
     while len(found) < needed:
         batch = list(islice(candidates, needed - len(found)))
         if not batch:

@@ -45,7 +45,7 @@ def samples(folder):
 def test_the_command_ends_with_a_table_the_laws_and_the_path_of_the_report(quick_study, rows):
     said = quick_study.stdout.splitlines()
     data = ["dataset", "tokenizer", "tokens", "corpus picture", "baselines"]
-    stages = [*data, "fits", "comparison", "figures", "best", "samples", "report"]
+    stages = [*data, "fits", "comparison", "figures", "best", "samples", "lint", "report"]
     assert [line.removesuffix(" ...") for line in said if line.endswith(" ...")] == stages
     assert sum(line.startswith("run ") for line in said) == 2  # the plan comes first
     head = max(index for index, line in enumerate(said) if line.startswith("run "))
@@ -72,12 +72,13 @@ def test_standard_error_is_for_progress(quick_study):
 def test_the_folder_holds_what_the_contract_names_and_nothing_else(folder, rows):
     assert {path.name for path in folder.iterdir() if not path.name.endswith((".lock", ".locks"))} == {
         *("study.yaml", "stages.json", "dataset", "tokenizer", "tokens", "plan.json", "forecasts", "runs"),
-        *("runs.jsonl", "best.json", "fits.json", "comparison.json", "figures", "samples", "report.html"),
+        *("runs.jsonl", "best.json", "fits.json", "comparison.json", "figures", "samples", "lint.json", "report.html"),
     }
     best = read_json(folder / "best.json")
     runs = {row["run_id"]: folder / "runs" / row["run_id"] for row in rows} | {"best": folder / "runs" / best["run_id"]}
     for run in (folder / "runs").iterdir():
         assert {path.name for path in run.iterdir()} == {
+            "checksums.json",
             "config.json",
             "metrics.jsonl",
             "model",
@@ -251,7 +252,9 @@ def test_ten_samples_five_of_them_prompted(folder, samples):
         assert any(re.search(f"^{letter}:", prompt, re.MULTILINE) for prompt in prompts[5:])
     assert all(row["raw"].startswith(row["prompt"]) for row in samples)
     assert len({row["abc"] for row in samples}) == 10
-    assert {path.suffix for path in (folder / "samples").iterdir()} == {".abc", ".mid", ".svg", ".txt", ".jsonl"}
+    assert {path.suffix for path in (folder / "samples").iterdir()} == {
+        *(".abc", ".mid", ".svg", ".opus", ".txt", ".jsonl"),
+    }
 
 
 def verdict_of(text):
