@@ -7,7 +7,7 @@ are not given; `read_answers` puts the two together again.
 import base64
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from itertools import combinations, islice
 from pathlib import Path
@@ -54,23 +54,20 @@ def write_page(study: Path, page: Path, names: Sequence[str], n_pairs: int, seed
     if not 1 <= n_pairs <= 200:
         raise UserError(f"--pairs: got {n_pairs}, expected 1 to 200")
     texts = {name: _generated(study, name) for name in _chosen(study, names)} | {REAL: _real(study, seed)}
-    kinds = {kind: list(_playable(found)) for kind, found in texts.items()}
-    for kind in [kind for kind in kinds if not kinds[kind] and not names]:
-        print(f"{kind}: left out, none of its {len(texts[kind])} tunes can be played", file=sys.stderr)
-        del kinds[kind]
-    if len(kinds) < 2:
-        raise UserError(f"listen: tunes of {', '.join(kinds) or 'nobody'} only can be played, a comparison needs two")
-    draw = random.Random(seed)
-    turns = list(combinations(kinds, 2))
-    draw.shuffle(turns)
-    pairs = [draw.sample(turns[number % len(turns)], 2) for number in range(n_pairs)]
-    draw.shuffle(pairs)
-    tunes = {}
     with tqdm(total=2 * n_pairs, desc="tunes", unit=" tunes") as bar:
-        for kind, playable in kinds.items():
-            needed = sum(pair.count(kind) for pair in pairs)
-            tunes[kind] = iter(_ready(kind, playable, needed))
-            bar.update(needed)
+        supplies = {kind: _Supply(found, bar.update) for kind, found in texts.items()}
+        while True:
+            pairs = _draw_pairs(list(supplies), n_pairs, seed)
+            needed = {kind: sum(pair.count(kind) for pair in pairs) for kind in supplies}
+            short = next((kind for kind, supply in supplies.items() if not supply.has(needed[kind])), None)
+            if short is None:
+                break
+            counted = f"{short}: {len(supplies[short].ready)} of {needed[short]} tunes can be played"
+            if names or short == REAL or len(supplies) == 2:
+                raise UserError(f"listen: {counted}; ask for fewer --pairs")
+            bar.write(f"{counted}; left out", file=sys.stderr)
+            del supplies[short]
+    tunes = {kind: iter(supply.ready) for kind, supply in supplies.items()}
     shown = [[next(tunes[kind]) for kind in pair] for pair in pairs]
     identity = content_hash([pairs, seed, [tune.audio for pair in shown for tune in pair]])[:16]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -103,16 +100,33 @@ def _generated(study: Path, name: str) -> list[str]:
     return [row["text"] for row in read_jsonl(study / TUNES / f"{name}.jsonl")]
 
 
-def _ready(kind: str, playable: Sequence[str], needed: int) -> list[_Tune]:
-    """The first `needed` of the tunes that can be played, with audio and score."""
-    found: list[_Tune] = []
-    candidates = iter(playable)
-    while len(found) < needed:
-        batch = list(islice(candidates, needed - len(found)))
-        if not batch:
-            raise UserError(f"listen: {kind}: {len(found)} of {needed} tunes can be played; ask for fewer --pairs")
-        found += _rendered(batch)
-    return found
+def _draw_pairs(kinds: Sequence[str], n_pairs: int, seed: int) -> list[list[str]]:
+    """Pairs of kinds in turn, shuffled."""
+    draw = random.Random(seed)
+    turns = list(combinations(kinds, 2))
+    draw.shuffle(turns)
+    pairs = [draw.sample(turns[number % len(turns)], 2) for number in range(n_pairs)]
+    draw.shuffle(pairs)
+    return pairs
+
+
+class _Supply:
+    """The tunes of one kind that can be played, made ready as they are needed."""
+
+    def __init__(self, texts: Sequence[str], advance: Callable[[int], object]) -> None:
+        self.ready: list[_Tune] = []
+        self._candidates, self._advance = _playable(texts), advance
+
+    def has(self, needed: int) -> bool:
+        """Whether so many are ready now."""
+        while len(self.ready) < needed:
+            batch = list(islice(self._candidates, needed - len(self.ready)))
+            if not batch:
+                return False
+            made = _rendered(batch)
+            self.ready += made
+            self._advance(len(made))
+        return True
 
 
 def _playable(texts: Sequence[str]) -> Iterator[str]:
