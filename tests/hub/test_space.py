@@ -104,8 +104,14 @@ def visit(chromium, address):
 
 def choose(page, label, value):
     box = page.get_by_label(label, exact=True)
-    box.fill(value)
-    box.press("Enter")
+    for _ in range(10):  # a list is narrowed to what was typed a moment later; before that, Enter takes its first
+        box.fill(value)
+        page.wait_for_timeout(200)
+        box.press("Enter")
+        page.wait_for_timeout(200)
+        if box.input_value() == value:
+            return
+    pytest.fail(f"{label}: {value!r} cannot be chosen")
 
 
 def write(page, seed):
