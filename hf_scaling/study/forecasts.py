@@ -46,7 +46,9 @@ def targets(runs: Sequence[RunSpec]) -> frozenset[str]:
 
 
 def seal(study: Path, run: dict[str, Any]) -> dict[str, Any]:
-    """Forecast a run and write it down, or write down why there is no forecast; an earlier one stays as it is.
+    """Forecast a run from those of smaller models of its family, and write that down, or why there is no forecast.
+
+    An earlier forecast stays as it is.
 
     Args:
         study: the study folder.
@@ -60,7 +62,9 @@ def seal(study: Path, run: dict[str, Any]) -> dict[str, Any]:
         return dict(read_json(path))
     if (study / "runs" / run["run_id"]).exists():
         raise UserError(f"{run['run_id']}: has begun already; a forecast must come first")
-    basis = [row for row in finished_rows(study / LEDGER) if row["family"] == run["family"]]
+    # not shorter runs of the same size: to know those is nearly to know this one, and no test of a law of size
+    smaller = [row for row in finished_rows(study / LEDGER) if row["n_params"] < run["n_params"]]
+    basis = [row for row in smaller if row["family"] == run["family"]]
     kept = ("run_id", "family", "size", "n_params", "n_tokens", "flops")
     record = {name: run[name] for name in kept} | {"sealed_at": now()}
     record |= {"basis": [row["run_id"] for row in basis], "data_hash": _data_hash(basis)}
@@ -148,7 +152,7 @@ def _outcome(path: Path, record: dict[str, Any], row: dict[str, Any] | None) -> 
 
 def describe_forecast(record: dict[str, Any]) -> str:
     """A sealed forecast in words."""
-    told = f"{record['run_id']}: sealed at {record['sealed_at']}, from {len(record['basis'])} runs: "
+    told = f"{record['run_id']}: sealed at {record['sealed_at']}, from {len(record['basis'])} runs of smaller models: "
     if record["loss"] is None:
         return f"{told}no forecast, {record['reason']}"
     ends = [f"{float(level):.0%} {format_interval(tuple(ends))}" for level, ends in record["intervals"].items()]

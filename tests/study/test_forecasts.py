@@ -46,7 +46,7 @@ LARGEST = f"gpt2-{SIZES[-1]}-{HORIZONS[-1]}"
 def test_a_forecast_is_sealed_then_scored(study, commands):
     made = commands.run("hf-scaling", "forecast", study, "--run", LARGEST)
     assert made.code == 0, made.stderr
-    assert "from 9 runs" in made.stdout
+    assert "from 9 runs of smaller models" in made.stdout
     record = read_json(study / "forecasts" / f"{LARGEST}.json")
     assert record["loss"] == pytest.approx(loss(SIZES[-1], HORIZONS[-1]), rel=0.03)
     assert record["persistence"] == pytest.approx(loss(SIZES[-2], HORIZONS[-1]), rel=0.002)
@@ -75,10 +75,16 @@ def test_a_second_forecast_changes_nothing(study, commands):
     assert (study / "forecasts" / f"{LARGEST}.json").read_bytes() == before
 
 
+def test_runs_of_its_own_size_tell_nothing_beforehand(study, commands):
+    finish(study, SIZES[-1], HORIZONS[0])
+    made = commands.run("hf-scaling", "forecast", study, "--run", LARGEST)
+    assert "from 9 runs of smaller models" in made.stdout
+    record = read_json(study / "forecasts" / f"{LARGEST}.json")
+    assert not [run_id for run_id in record["basis"] if str(SIZES[-1]) in run_id]
+
+
 def test_too_few_runs_are_a_reason_and_no_forecast(study, commands):
-    run_id = f"gpt2-{SIZES[0]}-{HORIZONS[0]}"
-    lines = (study / LEDGER).read_text().splitlines(keepends=True)
-    (study / LEDGER).write_text("".join(lines[6:]))
+    run_id = f"gpt2-{SIZES[1]}-{HORIZONS[0]}"
     made = commands.run("hf-scaling", "forecast", study, "--run", run_id)
     assert made.code == 0
     assert "no forecast, 3 runs in hand, a forecast needs at least 6" in made.stdout
