@@ -6,13 +6,10 @@ study:  ## the laptop study: tunes to scaling law in twenty minutes
 quick:  ## the same in miniature
 	accelerate launch recipes/sweep.py --config recipes/studies/quick.yaml
 
-results:  ## what the README shows, from outputs/laptop; samples by rule: the first, and the one prompted in full
-	mkdir -p results/laptop/samples
-	cp outputs/laptop/*.json outputs/laptop/runs.jsonl outputs/laptop/study.yaml results/laptop/
-	cp $(addprefix outputs/laptop/dataset/,leak_report.json statistics.json baselines.json corpus.png) results/laptop/
-	cp -r outputs/laptop/figures results/laptop/
-	cp outputs/laptop/samples/001.* outputs/laptop/samples/010.* results/laptop/samples/
-	cp outputs/laptop/samples/samples.jsonl outputs/laptop/samples/generated_samples.txt results/laptop/samples/
+results:  ## what belongs under version control, of the studies that the README shows
+	for study in laptop cpu_scaling; do \
+		! test -d outputs/$$study || hf-scaling keep outputs/$$study results/$$study --overwrite; \
+	done
 
 test:
 	python -m pytest

@@ -18,10 +18,11 @@ def numbers(folder: Path) -> dict[str, Any]:
     """Ledger, metrics, weights, best model, fits, samples."""
     rows = read_ledger(folder / "runs.jsonl")[0]
     runs = {path.parent.name: path for path in (folder / "runs").glob("*/metrics.jsonl")}
+    weights = {path.parents[1].name: path for path in (folder / "runs").glob("*/model/model.safetensors")}
     return {
         "ledger": {row["run_id"]: timeless(row) for row in rows},
         "metrics": {name: [timeless(row) for row in read_jsonl(path)] for name, path in runs.items()},
-        "weights": {name: (path.parent / "model/model.safetensors").read_bytes() for name, path in runs.items()},
+        "weights": {name: path.read_bytes() for name, path in weights.items()},
         "best": timeless(json.loads((folder / "best.json").read_text())),
         "fits": json.loads((folder / "fits.json").read_text()),
         "samples": read_jsonl(folder / "samples" / "samples.jsonl"),

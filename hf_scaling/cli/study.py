@@ -1,4 +1,4 @@
-"""`hf-scaling data` and `report`: what a study's folder holds."""
+"""`hf-scaling data`, `figures`, `keep` and `report`: what a study's folder holds."""
 
 import argparse
 from pathlib import Path
@@ -15,6 +15,30 @@ def _report(options: argparse.Namespace) -> None:
     from hf_scaling.report import write_report
 
     print(f"report: {write_report(options.study)}")
+
+
+def _figures_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, help="a study folder, or what was kept of one, such as results/laptop")
+
+
+def _figures(options: argparse.Namespace) -> None:
+    from hf_scaling.study.evidence import derive
+
+    derive(options.study)
+    print(f"figures: {options.study / 'figures'}")
+
+
+def _keep_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, help="a study folder, such as outputs/laptop")
+    parser.add_argument("folder", type=Path, help="where to, such as results/laptop")
+    parser.add_argument("--overwrite", action="store_true", help="replace what the folder holds")
+
+
+def _keep(options: argparse.Namespace) -> None:
+    from hf_scaling.study.keep import keep
+
+    kept = keep(options.study, options.folder, options.overwrite)
+    print(f"kept: {len(kept)} files in {options.folder}, and no tunes, weights or audio")
 
 
 def _data_options(parser: argparse.ArgumentParser) -> None:
@@ -44,5 +68,7 @@ def _data(options: argparse.Namespace) -> None:
 
 COMMANDS = {
     "data": Command("what a study left out and why, and the licences of the sources", _data_options, _data),
+    "figures": Command("fit a study's laws and draw its figures anew, from its ledger", _figures_options, _figures),
+    "keep": Command("copy what of a study belongs under version control", _keep_options, _keep),
     "report": Command("write report.html of a study anew, from what its folder holds", _report_options, _report),
 }

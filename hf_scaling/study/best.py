@@ -11,6 +11,7 @@ from hf_scaling.study.config import StudyConfig
 from hf_scaling.study.plan import best_pass
 from hf_scaling.study.progress import run_bar
 from hf_scaling.training.blocks import read_stream
+from hf_scaling.training.checkpoints import discard_checkpoints
 from hf_scaling.training.model_folder import load_model
 from hf_scaling.training.row import describe
 from hf_scaling.training.run import evaluate_split, train_run
@@ -47,8 +48,27 @@ def _openings(record: Path, run_id: str) -> int:
     return int(earlier.get("test_openings", 1)) + (earlier["run_id"] != run_id)
 
 
-def train_best(
+def _weights(
     config: StudyConfig, spec: RunSpec, study: Path, tokenizer: PreTrainedTokenizerBase, unique_tokens: int
+) -> Path:
+    """The model folder of a finished run; trained again where only its ledger row is at hand, as in a fresh clone."""
+    folder = study / "runs" / spec.run_id
+    if not (folder / "model").exists():
+        print(f"{spec.run_id}: finished, but its weights are not here; training it again", flush=True)
+        with run_bar(spec.run_id, spec.updates) as advance:
+            row = describe(spec, config.name, unique_tokens)
+            train_run(spec, row, study / "tokens", tokenizer, folder, config.sampling, progress=advance)
+        discard_checkpoints(folder)
+    return folder / "model"
+
+
+def train_best(
+    config: StudyConfig,
+    parent: RunSpec,
+    spec: RunSpec,
+    study: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    unique_tokens: int,
 ) -> None:
     """Train the best model on, open the test split, and write `best.json`.
 
@@ -59,12 +79,12 @@ def train_best(
     """
     tokens, folder = study / "tokens", study / "runs" / f"best-{spec.run_id}"
     row = describe(spec, config.name, unique_tokens)
-    start_from = study / "runs" / spec.parent / "model"
-    with run_bar(f"best-{spec.run_id}", spec.updates) as advance:
-        try:
+    try:
+        start_from = _weights(config, parent, study, tokenizer, unique_tokens)
+        with run_bar(f"best-{spec.run_id}", spec.updates) as advance:
             row = train_run(spec, row, tokens, tokenizer, folder, config.sampling, start_from, progress=advance)
-        except (RuntimeError, FloatingPointError, MemoryError) as error:
-            raise UserError(f"best: {error}; the finished runs are kept, change best_sizes or best_tokens") from None
+    except (RuntimeError, FloatingPointError, MemoryError) as error:
+        raise UserError(f"best: {error}; the finished runs are kept, change best_sizes or best_tokens") from None
     test = evaluate_split(load_model(folder / "model"), spec, tokens, "test")
     outcome = {
         "from_run_id": spec.parent,
