@@ -393,7 +393,9 @@ def _pending_state(kind: str, pending: str) -> Hashable:
         return pending.lstrip("^_=ABCDEFGabcdefgzx]")
     if kind == "field" and pending[0] not in "KLMUVX":
         return pending[0], len(pending) > 2
-    return min(len(pending), 2) if kind in ("quote-open", "decoration-open", "space", "comment") else pending
+    if kind == "quote-open":
+        return len(pending)
+    return min(len(pending), 2) if kind in ("decoration-open", "space", "comment") else pending
 
 
 _CARRIED = (*Lexer.__slots__, *Machine._CARRIED)

@@ -85,6 +85,12 @@ def test_what_no_legal_tune_begins_with_has_no_state(prompt):
     assert Grammar(string.printable).read(prompt) is None
 
 
+def test_a_quote_ends_before_it_swallows_the_tune():
+    grammar, quote = Grammar(string.printable), 'X:1\nM:2/4\nL:1/8\nK:D\n"A B C D E F'
+    assert group_of(grammar, grammar.read(quote), "G")
+    assert grammar.groups(grammar.read(quote + "G")) == ('"',)
+
+
 def test_an_alphabet_without_what_the_way_needs_has_no_way():
     assert Grammar("ABC|\n").read("") is None
 
