@@ -19,11 +19,10 @@ from common import write_result
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, pipeline
 from transformers.utils import logging
 
-from hf_scaling.generation import build_prompt, generate_tunes
+from hf_scaling.generation import build_prompt, generate_tunes, load_model_and_tokenizer
 from hf_scaling.models import generation_limit
 from hf_scaling.notation import check
 from hf_scaling.records import finished_rows
-from hf_scaling.study.samples import load_model_and_tokenizer
 
 _BLOCK = 64
 _PROMPTS = ["", build_prompt(key="D", meter="6/8", rhythm="Jig"), build_prompt(meter="3/4"), build_prompt(key="Ador")]
