@@ -1,8 +1,9 @@
-"""`hf-scaling fit` as a person runs it: in a process of its own."""
+"""`hf-scaling fit` as a person runs it."""
 
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +16,9 @@ N = np.geomspace(1e6, 1e8, 10)
 LOSS = 8.8 * N**-0.2 + 1 + 0.003 * np.cos(np.arange(10) * 2)
 
 
-def hf_scaling(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "hf_scaling.cli", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+@pytest.fixture
+def hf_scaling(commands):
+    return lambda *arguments: commands.run("hf-scaling", *arguments, cwd=Path.cwd())
 
 
 def table(path, header="N,D,loss", rows=None):
@@ -41,11 +41,12 @@ def ledger(path, families=("gpt2", "folk_lstm"), status="finished", **changes):
     return path
 
 
-def test_a_table_of_ten_rows_gives_a_table_a_sentence_and_exit_0(tmp_path):
-    shown = hf_scaling("fit", table(tmp_path / "runs.csv"))
-    assert shown.returncode == 0
+def test_a_table_of_ten_rows_gives_a_table_units_and_a_sentence(tmp_path):
+    command = [sys.executable, "-m", "hf_scaling.cli", "fit", str(table(tmp_path / "runs.csv"))]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
     assert shown.stderr == ""
-    head, row, _, sentence = shown.stdout.splitlines()
+    head, row, units, _, sentence = shown.stdout.splitlines()
+    assert units.startswith("units: N in parameters, D in tokens, loss in nats per token, a in nats per token × param")
     assert head.split()[:3] == ["family", "N", "n"]
     assert head.rstrip().endswith("R2")
     assert row.split()[:3] == ["all", "given", "10"]
@@ -54,7 +55,7 @@ def test_a_table_of_ten_rows_gives_a_table_a_sentence_and_exit_0(tmp_path):
     assert "7 degrees of freedom" in sentence
 
 
-def test_json_on_standard_output_is_the_whole_result(tmp_path):
+def test_json_on_standard_output_is_the_whole_result(hf_scaling, tmp_path):
     shown = hf_scaling("fit", table(tmp_path / "runs.csv"), "--json", "-", "--level", "0.8")
     result = json.loads(shown.stdout)
     (fit,) = result["fits"]
@@ -71,12 +72,12 @@ def test_json_on_standard_output_is_the_whole_result(tmp_path):
     assert len(fit["local_exponents"]) == 9
 
 
-def test_a_study_folder_gives_both_conventions_of_n_a_comparison_and_a_figure(tmp_path):
+def test_a_study_folder_gives_both_conventions_of_n_a_comparison_and_a_figure(hf_scaling, tmp_path):
     ledger(tmp_path / "runs.jsonl")
     ledger(tmp_path / "runs.jsonl", status="failed", val_loss=None)
     out, figure = tmp_path / "fits.json", tmp_path / "scaling.svg"
     shown = hf_scaling("fit", tmp_path, "--json", out, "--figure", figure)
-    assert shown.returncode == 0, shown.stderr
+    assert shown.code == 0, shown.stderr
     result = json.loads(out.read_text())
     found = [(fit["family"], fit["n_convention"], fit["n_points"]) for fit in result["fits"]]
     assert found == [(f, n, 5) for n in ("total", "non_embedding") for f in ("gpt2", "folk_lstm")]
@@ -97,14 +98,14 @@ def test_aliases_in_any_case_a_group_column_and_standard_errors(tmp_path):
     assert any("no column D" in line for line in result["fits"][0]["warnings"])
 
 
-def test_columns_named_on_the_command_line(tmp_path):
+def test_columns_named_on_the_command_line(hf_scaling, tmp_path):
     rows = [f"{n:.0f},{1e9},{loss:.4f},x,9" for n, loss in zip(N, LOSS, strict=True)]
     path = table(tmp_path / "runs.csv", "Model Size,Tokens,Final Loss,arch,loss", rows)
     shown = hf_scaling(
         "fit", path, "--n-column", "Model Size", "--d-column", "Tokens", "--loss-column", "Final Loss",
         "--group-column", "arch",
     )  # fmt: skip
-    assert shown.returncode == 0, shown.stderr
+    assert shown.code == 0, shown.stderr
     assert shown.stdout.splitlines()[1].startswith("x ")
     assert "warning" not in shown.stdout
 
@@ -129,18 +130,18 @@ def test_seeds_of_one_size_are_all_points(tmp_path):
     assert fit["degrees_of_freedom"] == 17
 
 
-def test_a_family_with_two_sizes_is_reported_beside_one_that_is_fitted(tmp_path):
+def test_a_family_with_two_sizes_is_reported_beside_one_that_is_fitted(hf_scaling, tmp_path):
     rows = [f"{n:.0f},1e9,{loss:.4f},many" for n, loss in zip(N, LOSS, strict=True)]
     path = table(tmp_path / "runs.csv", "N,D,loss,family", [*rows, "1e6,1e9,3,few", "1e7,1e9,2.5,few"])
     shown = hf_scaling("fit", path, "--figure", tmp_path / "f.png")
-    assert shown.returncode == 0, shown.stderr
+    assert shown.code == 0, shown.stderr
     assert "few: alpha is not resolved: 2 distinct sizes" in shown.stdout
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_losses_that_rise_are_fitted_with_a_warning(tmp_path):
+def test_losses_that_rise_are_fitted_with_a_warning(hf_scaling, tmp_path):
     shown = hf_scaling("fit", table(tmp_path / "runs.csv", rows=["1e6,1,2.0", "1e7,1,2.1", "1e8,1,2.2", "1e9,1,2.3"]))
-    assert shown.returncode == 0
+    assert shown.code == 0
     assert "loss rises with size between N = 1,000,000 and 10,000,000" in shown.stdout
     assert "not resolved" in shown.stdout
 
@@ -158,7 +159,7 @@ GOOD = ["1e6,1,3", "1e7,1,2", "1e8,1,1"]
         ("N,D,loss", ["1e6,0,3", *GOOD], "line 2: D: got '0', expected a positive number"),
         ("N,D,loss", ["many,1,3", *GOOD], "line 2: N: got 'many'"),
         ("N,D,loss", ["1e6,1", *GOOD], "line 2: 2 cells, expected 3"),
-        ("N,D,loss", ["1e40,1,2", *GOOD], "n: got 1e+40, expected a number between"),
+        ("N,D,loss", ["1e40,1,2", *GOOD], "line 2: N: got '1e40', expected a number between 1e-12 and 1e+30"),
         ("N,D,loss", ['"1e6,1,2', *GOOD], "not valid CSV"),
         ("N,D,loss", [], "no finished run"),
         ("N,D,loss", GOOD[:2], "2 distinct sizes, the power form needs at least 3"),
@@ -173,7 +174,7 @@ GOOD = ["1e6,1,3", "1e7,1,2", "1e8,1,1"]
         ("N,D,loss,family", ["1e6,1,3,a\x1b[31m"], "line 2: family: got 'a\\x1b[31m'"),
     ],
 )
-def test_a_bad_table_is_one_line_and_exit_2(tmp_path, header, rows, message):
+def test_a_bad_table_is_one_line_and_exit_2(hf_scaling, tmp_path, header, rows, message):
     shown = hf_scaling("fit", table(tmp_path / "runs.csv", header, rows))
     assert_refused(shown, message)
 
@@ -197,7 +198,7 @@ def test_a_bad_table_is_one_line_and_exit_2(tmp_path, header, rows, message):
         ([], "the following arguments are required: file"),
     ],
 )
-def test_bad_arguments_are_one_line_and_exit_2(tmp_path, monkeypatch, arguments, message):
+def test_bad_arguments_are_one_line_and_exit_2(hf_scaling, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     table(tmp_path / "runs.csv")
     (tmp_path / "runs.txt").write_text("N,D,loss\n")
@@ -208,13 +209,13 @@ def test_bad_arguments_are_one_line_and_exit_2(tmp_path, monkeypatch, arguments,
 
 
 def assert_refused(shown, message):
-    assert shown.returncode == 2
+    assert shown.code == 2
     assert message in shown.stderr
     assert len(shown.stderr.splitlines()) == 1
     assert shown.stdout == ""
 
 
-def test_the_input_survives_every_refusal(tmp_path):
+def test_the_input_survives_every_refusal(hf_scaling, tmp_path):
     path = table(tmp_path / "runs.csv")
     before = path.read_bytes()
     hf_scaling("fit", path, "--json", path)

@@ -1,12 +1,12 @@
 """`hf-scaling fit` and `frontier`: scaling laws from a table of runs, and what they say of a budget."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from hf_scaling.cli.command import Command, count, level
-from hf_scaling.records import UserError, atomic_file, write_json
+from hf_scaling.cli.outputs import Drawing, add_outputs, check_outputs, write_outputs
+from hf_scaling.records import UserError
 
 # name, what it is: a line each keeps `--help` instant, for the forms themselves need NumPy
 FORMS = {
@@ -52,8 +52,7 @@ def _table_options(parser: argparse.ArgumentParser) -> None:
         help="on log-loss, delta 1e-3, or least squares (default: squares for power and data, huber for the others)",
     )
     parser.add_argument("--level", type=level, default=0.9, help="of the intervals (default 0.9)")
-    parser.add_argument("--json", metavar="OUT", help="write the result as JSON; - prints it instead of the table")
-    parser.add_argument("--figure", type=Path, metavar="OUT", help="draw it; OUT ends in .png or .svg")
+    add_outputs(parser)
 
 
 def _fit_options(parser: argparse.ArgumentParser) -> None:
@@ -66,26 +65,10 @@ def _fit_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _read(options: argparse.Namespace) -> Any:
+    check_outputs(options.file, options.json, options.figure)
     from hf_scaling.study.points import read_points
 
-    figure, json_out = options.figure, None if options.json in (None, "-") else Path(options.json)
-    if figure and figure.suffix not in (".png", ".svg"):
-        raise UserError(f"--figure: got {str(figure)!r}, expected a name that ends in .png or .svg")
-    for out in (figure, json_out):
-        if out and out.exists() and out.samefile(options.file):
-            raise UserError(f"{out}: is the input; name another file for the result")
     return read_points(options.file, columns(options))
-
-
-def _write(options: argparse.Namespace, result: dict[str, Any], figure: Any, text: str) -> None:
-    if options.json not in (None, "-"):
-        write_json(Path(options.json), result)
-    if options.figure:
-        from hf_scaling.laws.plots import write_figure
-
-        with atomic_file(options.figure) as temporary:
-            write_figure(figure(), temporary)
-    print(json.dumps(result, indent=2, allow_nan=False) if options.json == "-" else text)
 
 
 def _fit(options: argparse.Namespace) -> None:
@@ -105,12 +88,12 @@ def _fit(options: argparse.Namespace) -> None:
     with tqdm(desc="bootstrap", unit=" resamples", leave=False, disable=not options.bootstrap) as bar:
         result = fit_forms(points, chosen, bar.update)
 
-    def figure() -> Any:
-        from hf_scaling.laws.plots import residual_figure
+    def draw() -> Drawing:
+        from hf_scaling.laws.plots import residual_figure, residual_table
 
-        return residual_figure(result["fits"])
+        return residual_figure(result["fits"]), residual_table(result["fits"])
 
-    _write(options, result, figure, describe_forms(result))
+    write_outputs(result, describe_forms(result), options.json, options.figure, draw)
 
 
 def _fit_power(options: argparse.Namespace, points: Any) -> None:
@@ -121,12 +104,12 @@ def _fit_power(options: argparse.Namespace, points: Any) -> None:
     if all(fit["params"]["alpha"] is None for fit in result["fits"]):
         raise UserError(f"{options.file}: nothing to fit: {result['fits'][0]['sentence']}")
 
-    def figure() -> Any:
-        from hf_scaling.laws.plots import scaling_figure
+    def draw() -> Drawing:
+        from hf_scaling.laws.plots import scaling_figure, scaling_table
 
-        return scaling_figure(result["fits"])
+        return scaling_figure(result["fits"]), scaling_table(result["fits"])
 
-    _write(options, result, figure, describe_fits(result))
+    write_outputs(result, describe_fits(result), options.json, options.figure, draw)
 
 
 def _frontier_options(parser: argparse.ArgumentParser) -> None:
@@ -148,12 +131,12 @@ def _frontier(options: argparse.Namespace) -> None:
     chosen = FormOptions("chinchilla", options.objective or "huber", options.level, options.drop_highest_loss)
     result = frontiers(points, chosen, options.budgets)
 
-    def figure() -> Any:
-        from hf_scaling.laws.plots import frontier_figure
+    def draw() -> Drawing:
+        from hf_scaling.laws.plots import frontier_figure, frontier_table
 
-        return frontier_figure(result["frontiers"])
+        return frontier_figure(result["frontiers"]), frontier_table(result["frontiers"])
 
-    _write(options, result, figure, describe_frontiers(result))
+    write_outputs(result, describe_frontiers(result), options.json, options.figure, draw)
 
 
 COMMANDS = {

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import fdtri
 
-from hf_scaling.laws.fit import fit
+from hf_scaling.laws.fit import Fit, intervals_together
 from hf_scaling.laws.forms import Form, Runs, to_theta
+from hf_scaling.laws.solve import Problem, minimise
 
 
 def expected_width(
@@ -46,13 +47,17 @@ def simulated_widths(
 ) -> tuple[float, float]:
     """Median width of the profile interval over simulated studies, and the share of them whose interval is closed.
 
-    An open interval is infinitely wide.
+    Fits are by least squares, each searched from the truth. An open interval is infinitely wide.
     """
-    rng = np.random.default_rng(seed)
-    log_loss = form.evaluate(to_theta(form.parameters, params)[None], runs)[0][0]
-    widths = []
-    for _ in range(studies):
-        made = fit(form, runs, np.exp(log_loss + rng.normal(0, noise, len(log_loss))), delta=np.inf, level=level)
-        low, high = made.intervals_of([exponent])[exponent]
-        widths.append(np.inf if low is None or high is None else high - low)
+    truth = to_theta(form.parameters, params)
+    log_loss = form.evaluate(truth[None], runs)[0]
+    simulated = log_loss + np.random.default_rng(seed).normal(0, noise, (studies, log_loss.shape[1]))
+    weights = np.ones_like(log_loss)
+    thetas, misfits = minimise(Problem(form, runs, simulated, weights), np.repeat(truth[None], studies, axis=0))
+    fits = [
+        Fit(form, theta, runs, np.exp(made), weights[0], np.inf, float(misfit), level)
+        for theta, made, misfit in zip(thetas, simulated, misfits, strict=True)
+    ]
+    ends = [found[exponent] for found in intervals_together(fits, [exponent])]
+    widths = [np.inf if low is None or high is None else high - low for low, high in ends]
     return float(np.median(widths)), float(np.mean(np.isfinite(widths)))

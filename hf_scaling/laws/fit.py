@@ -118,17 +118,7 @@ class Fit:
 
     def intervals_of(self, names: Sequence[str]) -> dict[str, Interval]:
         """Those of some parameters, without the cost of the others."""
-        every = [one.name for one in self.form.parameters]
-        rows = np.eye(len(every))[[every.index(name) for name in names]]
-
-        def some(theta: Array) -> tuple[Array, Array]:
-            return theta @ rows.T, np.broadcast_to(rows, (len(theta), *rows.shape))
-
-        ends = self.profile(some, self.level) or [(None, None)] * len(names)
-        return {
-            name: (self._shown(name, low), self._shown(name, high))
-            for name, (low, high) in zip(names, ends, strict=True)
-        }
+        return intervals_together([self], names)[0]
 
     def _shown(self, name: str, end: float | None) -> float | None:
         """An end of theta in the parameter's own units; None where it lies at the bound of the search."""
@@ -144,20 +134,11 @@ class Fit:
         added to the runs as one more, the fit would not find surprising. For a linear form that is the textbook's
         prediction interval.
         """
-        threshold = self.threshold(level)
-        if threshold is None:
+        if self.degrees_of_freedom < 1:
             return []
         assert self.noise is not None
-        gradients = quantities(self.theta[None])[1][0]
-        spread = _inverse(self._problem.expand(self.theta[None])[3][0])
         new_run = self._unit / max(self.noise, _ROUNDING) ** 2 if noise else np.inf
-        guess = np.sqrt(2 * threshold * (np.einsum("kp,pq,kq->k", gradients, spread, gradients) + 1 / new_run))
-        profiles = Profiles(self._problem, self.theta, self.objective, quantities, new_run)
-        return profiles.ends(threshold, np.maximum(guess, _ROUNDING))
-
-    @property
-    def _problem(self) -> Problem:
-        return Problem(self.form, self.runs, np.log(self.loss)[None], self.weights[None], self.delta)
+        return _profiles([self], quantities, level, new_run)[0]
 
     @property
     def unresolved(self) -> list[str]:
@@ -264,6 +245,44 @@ def fit(
     thetas, values = minimise(problem, thetas[np.argsort(values)[:_FINALISTS]])
     least = int(np.argmin(values))
     return Fit(form, thetas[least], runs, losses, weights, delta, float(values[least]), level)
+
+
+def intervals_together(fits: Sequence[Fit], names: Sequence[str]) -> list[dict[str, Interval]]:
+    """`Fit.intervals_of` of many fits, at little more than the cost of one.
+
+    Args:
+        fits: of one form to the same runs, with one level, delta and kind of weights; only the losses differ.
+    """
+    one = fits[0]
+    every = [parameter.name for parameter in one.form.parameters]
+    rows = np.eye(len(every))[[every.index(name) for name in names]]
+
+    def some(theta: Array) -> tuple[Array, Array]:
+        return theta @ rows.T, np.broadcast_to(rows, (len(theta), *rows.shape))
+
+    if one.degrees_of_freedom < 1:
+        return [dict.fromkeys(names, (None, None)) for _ in fits]
+    found = _profiles(fits, some, one.level)
+    return [
+        {name: (made._shown(name, low), made._shown(name, high)) for name, (low, high) in zip(names, ends, strict=True)}
+        for made, ends in zip(fits, found, strict=True)
+    ]
+
+
+def _profiles(
+    fits: Sequence[Fit], quantities: Quantities, level: float, new_run: float = np.inf
+) -> list[list[Interval]]:
+    """Of each fit the interval of each quantity; all have degrees of freedom."""
+    one = fits[0]
+    log_loss, weights = np.log([made.loss for made in fits]), np.array([made.weights for made in fits])
+    problem = Problem(one.form, one.runs, log_loss, weights, one.delta)
+    theta = np.array([made.theta for made in fits])
+    threshold = np.array([made.threshold(level) for made in fits], dtype=float)
+    gradients, spread = quantities(theta)[1], np.array([*map(_inverse, problem.expand(theta)[3])])
+    variance = np.einsum("mkp,mpq,mkq->mk", gradients, spread, gradients) + 1 / new_run
+    guess = np.maximum(np.sqrt(2 * threshold[:, None] * variance), _ROUNDING)
+    objective = np.array([made.objective for made in fits])
+    return Profiles(problem, theta, objective, threshold, quantities, new_run).ends(guess)
 
 
 def _inverse(curvature: Array) -> Array:

@@ -26,6 +26,7 @@ _MOST_WARM_UP = 0.1  # of a run's updates
 _COOLED = 0.1  # of the highest rate: what the last update may still have
 _INFLUENTIAL = 0.02  # share of the runs that no conclusion may hang on; at least one run
 _MOST_RUNS = 500  # for leaving each out in turn
+_LISTED = 10  # of one kind of finding
 _VANISHED = 1e-4  # of the loss: a term that contributes no more is not seen by the runs
 _SAME = 0.01  # relative: rounding of a table
 
@@ -214,13 +215,19 @@ def missing_seeds(sample: Sample) -> Iterator[str]:
 
 
 def rising_loss(sample: Sample) -> Iterator[str]:
-    """A larger model, trained on as many tokens, with a higher mean loss."""
+    """A larger model, trained on as many tokens, with a higher mean loss; the greatest rises, where there are many."""
+    found = []
     for rows in _groups(sample.cells[:, 1]):
         sizes, means = mean_loss_by_size(sample.n[rows], sample.loss[rows])
         for left in np.flatnonzero(np.diff(means) > 0):
             gap = means[left + 1] - means[left]
             at = "" if sample.d is None else f" at D = {sample.d[rows[0]]:,.0f}"
-            yield f"from N = {sizes[left]:,.0f} to {sizes[left + 1]:,.0f}{at} the loss rises by {gap:.4f} nats"
+            step = f"from N = {sizes[left]:,.0f} to {sizes[left + 1]:,.0f}{at}"
+            found.append((gap, f"{step} the loss rises by {gap:.4f} nats"))
+    kept = sorted(sorted(range(len(found)), key=lambda index: -found[index][0])[:_LISTED])
+    yield from (found[index][1] for index in kept)
+    if len(found) > _LISTED:
+        yield f"and it rises at {len(found) - _LISTED:,} more steps from one size to the next"
 
 
 def repeated_data(sample: Sample) -> Iterator[str]:

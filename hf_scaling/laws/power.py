@@ -21,11 +21,11 @@ from scipy.special import fdtri
 
 from hf_scaling.laws.diagnostics import data_warnings
 from hf_scaling.laws.interval import Interval, format_interval
-from hf_scaling.laws.profile import Profile
+from hf_scaling.laws.profile import Ellipse, Profile
 
 N_PARAMETERS = 3
 ALPHA_BOUNDS = (1e-3, 3.0)  # published exponents of loss in size lie between .05 and 1
-_SIZE_RANGE = (1e-3, 1e30)  # beyond anything built, in any unit; keeps N^alpha and its square within floats
+_SIZE_RANGE = (1e-12, 1e30)  # beyond anything built, in any unit; keeps N^alpha and its square within floats
 _LOSS_RANGE = (1e-30, 1e30)
 _ROUNDING = 1e-15  # relative error of a loss held as a float
 _SCAN_POINTS = 401
@@ -70,8 +70,7 @@ class PowerFit:
         """
         if self.threshold is None:
             return {"alpha": (None, None), "a": (None, None), "c": (None, None)}
-        alphas = self._scan
-        ellipse = self.profile.ellipse(alphas)
+        alphas, ellipse = self._scan
         g_mean = ellipse.g_mean
         least_b, greatest_b = self.profile.linear_range(ellipse, self.threshold, np.ones_like(alphas), 0.0)
         least_c, greatest_c = self.profile.linear_range(ellipse, self.threshold, -g_mean, 1.0)
@@ -88,12 +87,13 @@ class PowerFit:
         return (None, None) if self.threshold is None else self.profile.interval(self.alpha, self.threshold)
 
     @cached_property
-    def _scan(self) -> NDArray[np.float64]:
-        """Alphas across the confidence set, the estimate among them."""
+    def _scan(self) -> tuple[NDArray[np.float64], Ellipse]:
+        """Alphas across the confidence set, the estimate among them, and the misfit around each."""
         low, high = (
             bound if end is None else end for end, bound in zip(self.alpha_interval, self.profile.bounds, strict=True)
         )
-        return np.unique(np.append(np.linspace(low, high, _SCAN_POINTS), self.alpha))
+        alphas = np.unique(np.append(np.linspace(low, high, _SCAN_POINTS), self.alpha))
+        return alphas, self.profile.ellipse(alphas)
 
     def _hull(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> Interval:
         """From the ends for each scanned alpha to the interval over all of them."""
@@ -152,8 +152,7 @@ class PowerFit:
         """
         if self.threshold is None:
             return None
-        alphas = self._scan
-        ellipse = self.profile.ellipse(alphas)
+        alphas, ellipse = self._scan
         g_mean = ellipse.g_mean
         lower, upper = [], []
         for x in np.log(np.asarray(n, dtype=float)) - self.profile.log_scale:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 _GRID_POINTS = 400
-_ZOOM_POINTS = 257  # few rounds of many points: a round costs its calls, not its points
-_MOST_CELLS = 4_000_000  # alphas times runs held at a time
+_ZOOM_POINTS = (9, 257)  # few rounds of many points where a round costs its calls and not its points
+_CELLS = 131_072  # alphas times runs at a time: more would not fit a processor's cache
 _ZOOM_WIDTH = 1e-11  # stop when the bracket is this narrow, relative to alpha
 
 
@@ -78,18 +78,19 @@ class Profile:
 
     def ellipse(self, alphas: Array) -> Ellipse:
         """The unconstrained least-squares solution and its surroundings, for each alpha."""
-        if len(alphas) > 1 and len(alphas) * len(self.x) > _MOST_CELLS:  # the memory of a machine is finite
-            one, two = (self.ellipse(half) for half in np.array_split(alphas, 2))
-            rss, b0, s, g_mean = (np.append(getattr(one, f), getattr(two, f)) for f in ("rss", "b0", "s", "g_mean"))
-            return Ellipse(rss, b0, s, g_mean, one.w, one.k0)
         k0, deviation, count = self.mean, self.deviation, float(len(self.y))
-        powers_less_1 = np.expm1(-alphas[:, None] * self.x)  # exact where alpha is small and powers are all near 1
-        mean = powers_less_1 @ self.weights / count
-        spread = powers_less_1 - mean[:, None]
-        s = spread**2 @ self.weights
-        b0 = spread @ (self.weights * deviation) / s
-        rss = (deviation - b0[:, None] * spread) ** 2 @ self.weights
-        return Ellipse(rss, b0, s, mean + 1, count, k0)
+        weighted = self.weights * deviation
+        found = np.empty((4, len(alphas)))
+        at_once = max(_CELLS // len(self.x), 1)
+        for part in (slice(start, start + at_once) for start in range(0, len(alphas), at_once)):
+            powers_less_1 = np.expm1(-alphas[part, None] * self.x)  # exact where alpha is small and powers are near 1
+            mean = powers_less_1 @ self.weights / count
+            spread = powers_less_1 - mean[:, None]
+            s = spread**2 @ self.weights
+            b0 = spread @ weighted / s
+            rss = (deviation - b0[:, None] * spread) ** 2 @ self.weights
+            found[:, part] = rss, b0, s, mean + 1
+        return Ellipse(*found, count, k0)
 
     def solve(self, alphas: Array) -> tuple[Array, Array, Array]:
         """Constrained misfit, b and c for each alpha; where both bounds bind, the flat line b = 0 is the better one."""
@@ -104,27 +105,36 @@ class Profile:
         c = np.where(use_flat, e.k0, np.where(use_zero, 0.0, c0))
         return rss, b, c
 
-    def grid(self) -> Array:
-        """Alphas from bound to bound, evenly spaced in log alpha."""
-        return np.geomspace(*self.bounds, _GRID_POINTS)
+    @cached_property
+    def grid(self) -> tuple[Array, Array]:
+        """Alphas from bound to bound, evenly spaced in log alpha, and the constrained misfit of each."""
+        alphas = np.geomspace(*self.bounds, _GRID_POINTS)
+        return alphas, self.solve(alphas)[0]
+
+    @property
+    def _zoom_points(self) -> int:
+        return int(np.clip(_CELLS // len(self.x), *_ZOOM_POINTS))
 
     def minimise(self) -> float:
         """The alpha of least misfit: a grid over the bounds, then ever finer grids around its best point."""
-        alphas = self.grid()
+        alphas, misfit = self.grid
         while True:
-            best = int(np.argmin(self.solve(alphas)[0]))
+            best = int(np.argmin(misfit))
             low, high = alphas[max(best - 1, 0)], alphas[min(best + 1, len(alphas) - 1)]
             if high - low <= _ZOOM_WIDTH * high:
                 return float(alphas[best])
-            alphas = np.linspace(low, high, _ZOOM_POINTS)
+            alphas = np.linspace(low, high, self._zoom_points)
+            misfit = self.solve(alphas)[0]
 
     def interval(self, alpha: float, threshold: float) -> tuple[float | None, float | None]:
         """The outermost alphas whose misfit is within `threshold`; None where that is a bound of the search.
 
         A set in several pieces is reported by its hull: wider, never narrower, than the confidence set.
         """
-        grid = np.unique(np.append(self.grid(), alpha))
-        inside = np.flatnonzero((self.solve(grid)[0] <= threshold) | (grid == alpha))
+        alphas, misfit = self.grid
+        place = int(np.searchsorted(alphas, alpha))
+        grid = np.insert(alphas, place, alpha)
+        inside = np.flatnonzero(np.insert(misfit <= threshold, place, True))
         first, last = inside[0], inside[-1]
         low = None if first == 0 else self._crossing(grid[first - 1], grid[first], threshold)
         high = None if last == len(grid) - 1 else self._crossing(grid[last + 1], grid[last], threshold)
@@ -133,7 +143,7 @@ class Profile:
     def _crossing(self, outside: float, inside: float, threshold: float) -> float:
         """Where the misfit passes `threshold` between two alphas."""
         while abs(outside - inside) > _ZOOM_WIDTH * max(outside, inside):
-            alphas = np.linspace(outside, inside, _ZOOM_POINTS)
+            alphas = np.linspace(outside, inside, self._zoom_points)
             within = self.solve(alphas)[0] <= threshold
             within[-1] = True
             first = max(int(np.argmax(within)), 1)

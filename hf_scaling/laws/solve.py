@@ -75,29 +75,43 @@ class Problem:
 
     def value(self, theta: Array) -> Array:
         """What is minimised, shape (m,)."""
-        return self._value(self.form.evaluate(theta, self.runs)[0] - self.log_loss, theta)
-
-    def _value(self, residual: Array, theta: Array) -> Array:
-        inside = np.clip(residual, -self.delta, self.delta)
-        value: Array = (self.weights * inside * (residual - inside / 2)).sum(axis=1)
+        value = np.zeros(len(theta))
+        for rows, runs in self.runs.blocks:
+            residual = self.form.evaluate(theta, runs)[0] - self.log_loss[:, rows]
+            value += self._misfit(residual, self.weights[:, rows])
         if self.pull:
-            value = value + self.pull.strength * (self.pull.quantity(theta)[0] - self.pull.target) ** 2 / 2
+            value += self.pull.strength * (self.pull.quantity(theta)[0] - self.pull.target) ** 2 / 2
         return value
+
+    def _misfit(self, residual: Array, weights: Array) -> Array:
+        inside = np.clip(residual, -self.delta, self.delta)
+        return np.asarray((weights * inside * (residual - inside / 2)).sum(axis=1))
 
     def expand(self, theta: Array) -> tuple[Array, Array, Array, Array]:
         """Value (m,), gradient (m, p), and the two curvatures (m, p, p): Gauss–Newton's and the reweighted one."""
-        log_loss, slopes = self.form.evaluate(theta, self.runs)
-        residual = log_loss - self.log_loss
-        gradient = np.einsum("mn,mnp->mp", self.weights * np.clip(residual, -self.delta, self.delta), slopes)
-        size = np.maximum(np.abs(residual), np.finfo(float).tiny)
-        reweighted = _curvature(slopes, self.weights * np.minimum(1.0, self.delta / size))
-        newton = reweighted if self.delta == np.inf else _curvature(slopes, self.weights * (size <= self.delta))
+        m, p = theta.shape
+        value, gradient = np.zeros(m), np.zeros((m, p))
+        newton, reweighted = np.zeros((m, p, p)), np.zeros((m, p, p))
+        for rows, runs in self.runs.blocks:
+            log_loss, slopes = self.form.evaluate(theta, runs)
+            residual, weights = log_loss - self.log_loss[:, rows], self.weights[:, rows]
+            value += self._misfit(residual, weights)
+            pulled = weights * np.clip(residual, -self.delta, self.delta)
+            gradient += np.matmul(pulled[:, None], slopes)[:, 0]
+            size = np.maximum(np.abs(residual), np.finfo(float).tiny)
+            reweighted += _curvature(slopes, weights * np.minimum(1.0, self.delta / size))
+            if self.delta < np.inf:
+                newton += _curvature(slopes, weights * (size <= self.delta))
+        if self.delta == np.inf:
+            newton = reweighted.copy()
         if self.pull:
             found, slope = self.pull.quantity(theta)
-            gradient = gradient + (self.pull.strength * (found - self.pull.target))[:, None] * slope
+            off = found - self.pull.target
+            value += self.pull.strength * off**2 / 2
+            gradient += (self.pull.strength * off)[:, None] * slope
             outer = self.pull.strength[:, None, None] * slope[:, :, None] * slope[:, None, :]
             newton, reweighted = newton + outer, reweighted + outer
-        return self._value(residual, theta), gradient, newton, reweighted
+        return value, gradient, newton, reweighted
 
 
 def _curvature(slopes: Array, weights: Array) -> Array:
@@ -108,26 +122,27 @@ def minimise(problem: Problem, starts: Array, most_steps: int = _MOST_STEPS) -> 
     """Search from each start; theta, shape (m, p), within the form's bounds, and the values there, shape (m,)."""
     low, high = limits(problem.form.parameters)
     theta = np.clip(starts, low, high)
-    value = problem.value(theta)
+    state = problem.expand(theta)
+    value, gradient, newton, reweighted = state
     damping = np.full(len(theta), 1e-2)
-    open_rows = np.arange(len(theta))
+    rows = np.arange(len(theta))  # those still under way
     for _ in range(most_steps):
-        part = problem.of(open_rows)
-        here = theta[open_rows]
-        _, gradient, newton, reweighted = part.expand(here)
-        damper = reweighted * np.eye(newton.shape[1]) if problem.delta == np.inf else reweighted
-        held = ((here <= low) & (gradient > 0)) | ((here >= high) & (gradient < 0))
-        step = _step(gradient, newton, damping[open_rows, None, None] * damper, held)
-        there = np.clip(here + step, low, high)
-        reached = part.value(there)
-        gain = value[open_rows] - reached
+        damper = reweighted[rows]
+        if problem.delta == np.inf:
+            damper = damper * np.eye(theta.shape[1])
+        held = ((theta[rows] <= low) & (gradient[rows] > 0)) | ((theta[rows] >= high) & (gradient[rows] < 0))
+        step = _step(gradient[rows], newton[rows], damping[rows, None, None] * damper, held)
+        there = np.clip(theta[rows] + step, low, high)
+        reached = problem.of(rows).expand(there)
+        gain = value[rows] - reached[0]
         better = gain > 0
-        theta[open_rows[better]], value[open_rows[better]] = there[better], reached[better]
-        small = np.abs(gain) <= _CONVERGED * value[open_rows]
-        done = (small & (better | (damping[open_rows] >= 1))) | (damping[open_rows] >= _DAMPING[1])
-        damping[open_rows] = np.clip(damping[open_rows] * np.where(better, 0.2, 5.0), *_DAMPING)
-        open_rows = open_rows[~done]
-        if not len(open_rows):
+        small = np.abs(gain) <= _CONVERGED * value[rows]
+        done = (small & (better | (damping[rows] >= 1))) | (damping[rows] >= _DAMPING[1])
+        for kept, new in zip((theta, *state), (there, *reached), strict=True):
+            kept[rows[better]] = new[better]
+        damping[rows] = np.clip(damping[rows] * np.where(better, 0.2, 5.0), *_DAMPING)
+        rows = rows[~done]
+        if not len(rows):
             break
     return theta, value
 

@@ -49,5 +49,7 @@ def exit_code(program: str, work: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print(f"\n{program}: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    print(f"{program}: {redact(' '.join(message.split()))}", file=sys.stderr)
+    told = " ".join(message.split())
+    told = "".join(letter if letter.isprintable() else "?" for letter in told)  # names of files and columns go in too
+    print(f"{program}: {redact(told)}", file=sys.stderr)
     return 2

@@ -134,7 +134,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: not found") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error}); delete it to have it rebuilt") from None
 
 
@@ -149,7 +149,7 @@ def read_jsonl(path: Path) -> list[Any]:
         for number, line in enumerate(lines, 1):
             try:
                 rows.append(json.loads(line))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 if line.endswith(b"\n"):
                     raise UserError(f"{path}, line {number}: not valid JSON ({error})") from None
     return rows

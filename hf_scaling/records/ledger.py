@@ -104,7 +104,7 @@ def read_ledger(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
             break
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}, line {number}: not valid JSON ({error}); remove the line") from None
         if problem := validate_row(row):
             raise UserError(f"{path}, line {number}: {problem}")

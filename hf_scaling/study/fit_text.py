@@ -8,13 +8,18 @@ from hf_scaling.laws.interval import format_interval
 
 def describe_fits(result: dict[str, Any]) -> str:
     """The fits as text: a table, then a sentence on each, then what to be wary of."""
-    lines = _fit_table(result["fits"], result["level"])
-    lines.append("")
+    lines = [*_fit_table(result["fits"], result["level"]), f"units: N in parameters, D in tokens, {_units(result)}", ""]
     lines += [f"{_name(fit)}: {fit['sentence']}" for fit in result["fits"]]
     for convention, found in (result["comparison"] or {}).items():
         lines.append(f"comparison, N {convention}: {found['sentence']}")
     lines += [f"warning: {_name(fit)}: {warning}" for fit in result["fits"] for warning in fit["warnings"]]
     return "\n".join(lines)
+
+
+def _units(result: dict[str, Any]) -> str:
+    """Of the loss and of the parameters that have one."""
+    units = {name: unit for fit in result["fits"] for name, unit in fit["units"].items() if unit}
+    return "loss in nats per token, " + ", ".join(f"{name} in {unit}" for name, unit in units.items())
 
 
 def _name(fit: dict[str, Any]) -> str:
@@ -63,7 +68,7 @@ def describe_forms(result: dict[str, Any]) -> str:
                 rows[-1].append(_ends(bootstrap["intervals"][name]))
         lines += align(rows)
         lines += [f"{_name(fit)}: {fit['sentence']}", *(f"warning: {_name(fit)}: {text}" for text in fit["warnings"])]
-    return "\n".join(lines)
+    return "\n".join([*lines, f"units: {_units(result)}"])
 
 
 def _ends(interval: Sequence[float | None]) -> str:

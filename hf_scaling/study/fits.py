@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from hf_scaling.laws import N_PARAMETERS, PowerFit, compare_exponents, fit_power, local_exponents
+from hf_scaling.laws.forms import POWER
 from hf_scaling.records import UserError
-from hf_scaling.study.points import Point, dropped_warning, without_highest
+from hf_scaling.study.points import D_ASSUMED, Point, by_family, dropped_warning, without_highest
 
 _CURVE_POINTS = 61
 
@@ -23,12 +24,12 @@ def fit_points(points: Sequence[Point], level: float = 0.9, drop: int = 0) -> di
     Raises:
         UserError: a value is beyond what the fit accepts, or `level` is not between 0 and 1.
     """
-    families = list(dict.fromkeys(point.family for point in points))
+    groups = {family: without_highest(members, drop) for family, members in by_family(points).items()}
+    families = list(groups)
     records, comparison = [], {}
     for convention in dict.fromkeys(name for point in points for name in point.n):
         fits: dict[str, PowerFit] = {}
-        for family in families:
-            members = without_highest([point for point in points if point.family == family], drop)
+        for family, members in groups.items():
             fit = _fit(members, convention, level)
             if fit:
                 fits[family] = fit
@@ -71,6 +72,7 @@ def _record(
         "n_points": len(members),
         "degrees_of_freedom": max(len(members) - N_PARAMETERS, 0),
         "params": {name: getattr(fit, name, None) for name in ("a", "alpha", "c")},
+        "units": {one.name: one.unit for one in POWER.parameters},
         "intervals": {name: list(fit.intervals[name]) if fit else [None, None] for name in ("alpha", "a", "c")},
         "level": level,
         "objective": fit.objective if fit else None,
@@ -107,6 +109,8 @@ def _design_warnings(members: Sequence[Point]) -> list[str]:
             f"D varies between {min(tokens):.4g} and {max(tokens):.4g} tokens: "
             "the power form is L(N) at fixed D, alpha mixes both effects"
         )
+    if any(point.d_assumed for point in members):
+        found.append(D_ASSUMED)
     missing = sum(point.stderr is None for point in members)
     if 0 < missing < len(members):
         found.append(f"{missing} of {len(members)} runs have no standard error: all runs weigh alike")

@@ -16,7 +16,16 @@ import numpy as np
 from hf_scaling.laws.forecast import Forecast, forecast
 from hf_scaling.laws.forms import CHINCHILLA, KAPLAN, POWER, Form, Runs
 from hf_scaling.laws.interval import format_interval
-from hf_scaling.records import LEDGER, UserError, content_hash, finished_rows, read_json, write_json
+from hf_scaling.records import (
+    LEDGER,
+    UserError,
+    content_hash,
+    finished_rows,
+    read_json,
+    read_ledger,
+    read_object,
+    write_json,
+)
 from hf_scaling.records.files import PARTIAL
 from hf_scaling.study.fit_text import align
 from hf_scaling.study.plan import PLAN
@@ -45,6 +54,11 @@ def targets(runs: Sequence[RunSpec]) -> frozenset[str]:
     return frozenset(spec.run_id for spec in runs if len(sizes) > 1 and spec.size == runs[-1].size)
 
 
+def has_begun(study: Path, run_id: str) -> bool:
+    """Whether a run has a folder, or a row in the ledger, be it of a failure."""
+    return (study / "runs" / run_id).exists() or any(row["run_id"] == run_id for row in read_ledger(study / LEDGER)[0])
+
+
 def seal(study: Path, run: dict[str, Any]) -> dict[str, Any]:
     """Forecast a run from those of smaller models of its family, and write that down, or why there is no forecast.
 
@@ -60,7 +74,7 @@ def seal(study: Path, run: dict[str, Any]) -> dict[str, Any]:
     path = study / FOLDER / f"{run['run_id']}.json"
     if path.exists():
         return dict(read_json(path))
-    if (study / "runs" / run["run_id"]).exists():
+    if has_begun(study, run["run_id"]):
         raise UserError(f"{run['run_id']}: has begun already; a forecast must come first")
     # not shorter runs of the same size: to know those is nearly to know this one, and no test of a law of size
     smaller = [row for row in finished_rows(study / LEDGER) if row["n_params"] < run["n_params"]]
@@ -122,7 +136,7 @@ def score(study: Path) -> list[dict[str, Any]]:
     rows = {row["run_id"]: row for row in finished_rows(study / LEDGER)}
     scored = []
     for path in files:
-        record = read_json(path)
+        record = read_object(path)
         sealed = {name: value for name, value in record.items() if name != "seal"}
         if record.get("seal") != content_hash(sealed):
             raise UserError(f"{path}: was changed after it was sealed; it proves nothing any more, remove it")
@@ -136,8 +150,10 @@ def score(study: Path) -> list[dict[str, Any]]:
 def _outcome(path: Path, record: dict[str, Any], row: dict[str, Any] | None) -> dict[str, Any]:
     if row is None:
         return {"outcome": None}
-    if row["started_at"] < record["sealed_at"]:
-        raise UserError(f"{path}: sealed at {record['sealed_at']}, but the run began first, at {row['started_at']}")
+    if (began := row.get("started_at")) is None:
+        raise UserError(f"{path}: its run has no started_at in {LEDGER}, so that nothing shows which came first")
+    if began < record["sealed_at"]:
+        raise UserError(f"{path}: sealed at {record['sealed_at']}, but the run began first, at {began}")
     found = {"outcome": row["val_loss"]}
     if record["persistence"]:
         found["persistence_error"] = abs(record["persistence"] / row["val_loss"] - 1)
@@ -156,7 +172,14 @@ def describe_forecast(record: dict[str, Any]) -> str:
     if record["loss"] is None:
         return f"{told}no forecast, {record['reason']}"
     ends = [f"{float(level):.0%} {format_interval(tuple(ends))}" for level, ends in record["intervals"].items()]
-    return f"{told}{record['loss']:.4f} nats per token by the form {record['form']}, {', '.join(ends)}"
+    lines = [f"{told}{record['loss']:.4f} nats per token by the form {record['form']}, {', '.join(ends)}"]
+    errors = {name: error for name, error in record["rolling_errors"].items() if error is not None}
+    if errors:
+        judged = ", ".join(f"{name} {error:.2%}" for name, error in errors.items())
+        lines.append(f"rolling-origin error, by which the form was chosen: {judged}")
+    if record["persistence"]:
+        lines.append(f"persistence, the loss of the next smaller model: {record['persistence']:.4f} nats per token")
+    return "\n".join(lines)
 
 
 def describe_scores(scored: list[dict[str, Any]]) -> str:
@@ -176,7 +199,8 @@ def describe_scores(scored: list[dict[str, Any]]) -> str:
         ours, theirs = (float(np.mean([found[name] for found in both])) for name in ("error", "persistence_error"))
         verdict = "better" if ours < theirs else "no better"
         lines.append(
-            f"{len(both)} forecasts, mean error {ours:.2%}; the loss of the next smaller model, {theirs:.2%}: "
+            f"{len(both)} forecast{'s' * (len(both) > 1)}, mean error {ours:.2%}; "
+            f"the loss of the next smaller model, {theirs:.2%}: "
             f"the law is {verdict} than saying that nothing changes"
         )
     lines += [f"{found['run_id']}: none, {found['reason']}" for found in scored if found["loss"] is None]

@@ -9,7 +9,7 @@ import numpy as np
 from hf_scaling.laws.fit import HUBER_DELTA, Fit, fit
 from hf_scaling.laws.forms import FORMS, Form, Runs, to_params
 from hf_scaling.records import UserError
-from hf_scaling.study.points import Point, dropped_warning, without_highest
+from hf_scaling.study.points import D_ASSUMED, Point, by_family, dropped_warning, without_highest
 
 OBJECTIVES = {"huber": HUBER_DELTA, "squares": float("inf")}
 _CHUNK = 50  # resamples between two steps of a progress bar
@@ -48,8 +48,7 @@ def fit_forms(
     if "n" not in FORMS[options.form].columns:
         conventions = conventions[:1]
     for convention in conventions:
-        for family in dict.fromkeys(point.family for point in points):
-            members = [point for point in points if point.family == family]
+        for family, members in by_family(points).items():
             records.append(_record(family, convention, members, options, progress))
     return {"level": options.level, "fits": records, "comparison": None}
 
@@ -95,6 +94,7 @@ def _record(
         "n_points": fitted.n_points,
         "degrees_of_freedom": fitted.degrees_of_freedom,
         "params": fitted.params,
+        "units": {one.name: one.unit for one in fitted.form.parameters},
         "intervals": {name: list(ends) for name, ends in fitted.intervals.items()},
         "level": options.level,
         "loss_function": options.objective,
@@ -103,7 +103,7 @@ def _record(
         "r_squared": fitted.r_squared,
         "verdict": fitted.verdict,
         "sentence": fitted.sentence,
-        "warnings": _warnings(fitted, members, options),
+        "warnings": fit_warnings(fitted, members, options),
         "bootstrap": _bootstrap(fitted, options, progress) if options.resamples else None,
         "points": [
             {"size": point.size, "n": point.n[convention], "d": point.d, "loss": point.loss, "stderr": point.stderr}
@@ -113,10 +113,11 @@ def _record(
     }
 
 
-def _warnings(fitted: Fit, members: Sequence[Point], options: FormOptions) -> list[str]:
+def fit_warnings(fitted: Fit, members: Sequence[Point], options: FormOptions) -> list[str]:
+    """What a reader must know of a fit."""
     found = dropped_warning(options.drop)
     if any(point.d_assumed for point in members) and "d" in fitted.form.columns:
-        found.append("no column D: D is C/(6N)")
+        found.append(D_ASSUMED)
     found += [f"{name} is at a bound of its search: {fitted.params[name]:.4g}" for name in fitted.at_bounds]
     if 0 < fitted.degrees_of_freedom <= 2:
         found.append(

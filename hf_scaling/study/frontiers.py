@@ -18,8 +18,8 @@ from hf_scaling.laws.frontier import (
 from hf_scaling.laws.interval import format_interval
 from hf_scaling.records import UserError
 from hf_scaling.study.fit_text import align
-from hf_scaling.study.form_fits import FormOptions, fit_members
-from hf_scaling.study.points import Point, without_highest
+from hf_scaling.study.form_fits import FormOptions, fit_members, fit_warnings
+from hf_scaling.study.points import Point, by_family, without_highest
 
 SIMPLE = "6ND"  # the convention that needs no count
 _CONVENTIONS = ("n_convention", "flops_convention")
@@ -40,8 +40,7 @@ def frontiers(points: Sequence[Point], options: FormOptions, budgets: Sequence[f
     """
     found = []
     for convention in dict.fromkeys(name for point in points for name in point.n):
-        for family in dict.fromkeys(point.family for point in points):
-            members = [point for point in points if point.family == family]
+        for family, members in by_family(points).items():
             fitted = fit_members(members, convention, options)
             members = without_highest(members, options.drop)
             n, d, loss = _columns(members, convention)
@@ -58,6 +57,7 @@ def frontiers(points: Sequence[Point], options: FormOptions, budgets: Sequence[f
                     | asdict(made)
                     | {"iso_flop": [_as_json(profile) for profile in profiles]}
                     | {"iso_flop_exponent": iso_flop_exponent(profiles), "fit": fitted.sentence}
+                    | {"warnings": fit_warnings(fitted, members, options)}
                 )
     return {"level": options.level, "frontiers": found}
 
@@ -107,6 +107,7 @@ def describe_frontiers(result: dict[str, Any]) -> str:
             )
         lines += align(rows)
         lines += [f"  IsoFLOP profiles: {len(one['iso_flop'])}; {_cross_check(one)}", f"  the fit: {one['fit']}"]
+        lines += [f"  warning: {warning}" for warning in one["warnings"]]
     return "\n".join([*lines, *_sensitivity(result["frontiers"])])
 
 

@@ -7,7 +7,7 @@ from hf_scaling.laws.forecast import SPARE_RUNS
 from hf_scaling.laws.forms import CHINCHILLA
 from hf_scaling.study.form_fits import FormOptions, fit_forms
 from hf_scaling.study.frontiers import frontiers
-from hf_scaling.study.points import Point
+from hf_scaling.study.points import Point, by_family
 
 
 def joint_laws(points: Sequence[Point], level: float) -> dict[str, Any]:
@@ -18,8 +18,7 @@ def joint_laws(points: Sequence[Point], level: float) -> dict[str, Any]:
     least = len(CHINCHILLA.parameters) + SPARE_RUNS
     options = FormOptions(CHINCHILLA.name, "squares", level)
     kept, left_out = [], {}
-    for family in dict.fromkeys(point.family for point in points):
-        members = [point for point in points if point.family == family]
+    for family, members in by_family(points).items():
         if len(members) < least:
             left_out[family] = f"{len(members)} runs, L(N, D) needs at least {least}"
         else:

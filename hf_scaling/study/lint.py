@@ -33,9 +33,11 @@ def lint(path: Path, columns: Columns = _USUAL, form: str | None = None) -> dict
     rows = finished_rows(path / LEDGER) if path.is_dir() else []
     found: list[Finding] = []
     made = set[str]()
-    families = list(dict.fromkeys(point.family for point in points))
-    for family in families:
-        members = [index for index, point in enumerate(points) if point.family == family]
+    groups: dict[str, list[int]] = {}
+    for index, point in enumerate(points):
+        groups.setdefault(point.family, []).append(index)
+    families = list(groups)
+    for family, members in groups.items():
         chosen = FORMS[form] if form else _form([points[index] for index in members])
         sample = _sample(path, chosen, [points[index] for index in members], [table[index] for index in members])
         of_family, codes = findings(sample, family)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_scaling.records import UserError
-from hf_scaling.study.tables import Row, read_table
+from hf_scaling.study.tables import Row, listed, read_table, shown
 
 # the first name is the one that messages ask for; the ledger's own names are among them, so one rule reads both
 _ALIASES = {
@@ -19,7 +19,9 @@ _ALIASES = {
     "group": ("family", "group"),
     "stderr": ("stderr", "val_loss_stderr"),
 }
+D_ASSUMED = "no column D: D is C/(6N)"
 _NON_EMBEDDING, _CAUSAL = "n_params_non_embedding", "flops_causal"
+_RANGE = (1e-12, 1e30)  # beyond anything built, in any unit; keeps powers of it within floats
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,22 @@ def points_of(path: Path, rows: Sequence[Row], columns: Columns = Columns()) -> 
     for role in ("n", "loss"):
         if found[role] is None:
             expected = " or ".join(_ALIASES[role])
-            raise UserError(f"{path}: no column {expected}; found {', '.join(names)}; name yours with --{role}-column")
+            raise UserError(f"{path}: no column {expected}; found {listed(names)}; name yours with --{role}-column")
     return [_point(where, row, found) for where, row in rows]
 
 
 def without_highest(points: Sequence[Point], drop: int) -> list[Point]:
     """The points but for the `drop` of highest loss."""
-    highest = sorted(range(len(points)), key=lambda index: -points[index].loss)[:drop]
+    highest = set(sorted(range(len(points)), key=lambda index: -points[index].loss)[:drop])
     return [point for index, point in enumerate(points) if index not in highest]
+
+
+def by_family(points: Sequence[Point]) -> dict[str, list[Point]]:
+    """The points of each family, in the order in which families first appear."""
+    found: dict[str, list[Point]] = {}
+    for point in points:
+        found.setdefault(point.family, []).append(point)
+    return found
 
 
 def dropped_warning(drop: int) -> list[str]:
@@ -100,14 +110,14 @@ def _find_column(path: Path, names: Sequence[str], role: str, chosen: str | None
     if chosen is not None:
         if chosen not in names:
             raise UserError(
-                f"--{role}-column: got {chosen!r}, expected one of the columns of {path}: {', '.join(names)}"
+                f"--{role}-column: got {shown(chosen)}, expected one of the columns of {path}: {listed(names)}"
             )
         return chosen
     aliases = {alias.lower() for alias in _ALIASES[role]}
     found = [name for name in names if name.lower() in aliases]
     if len(found) > 1:
         hint = "" if role == "stderr" else f", or name one with --{role}-column"
-        raise UserError(f"{path}: columns {', '.join(found)} mean the same; keep one{hint}")
+        raise UserError(f"{path}: columns {listed(found)} mean the same; keep one{hint}")
     return found[0] if found else None
 
 
@@ -120,13 +130,14 @@ def _point(where: str, row: Mapping[str, Any], columns: Mapping[str, str | None]
         n = {"total": given, "non_embedding": cell(where, row, _NON_EMBEDDING)}
     else:
         n = {"given": given}
-    family = "all" if columns["group"] is None else str(row[columns["group"]])
+    group = "all" if columns["group"] is None else row[columns["group"]]
+    family = str(group) if isinstance(group, str | int | float) else ""
     if not family or not family.isprintable():  # a control character would reach the terminal
-        raise UserError(f"{where}: {columns['group']}: got {family!r}, expected a name")
+        raise UserError(f"{where}: {columns['group']}: got {shown(group)}, expected a name")
     optional = {role: None if (name := columns[role]) is None else cell(where, row, name) for role in "dcu"}
     assumed = optional["d"] is None and optional["c"] is not None
     if assumed:
-        optional["d"] = float(optional["c"] or 0) / (6 * given)
+        optional["d"] = _in_range(f"{where}: D = C/(6N)", float(optional["c"] or 0) / (6 * given))
     stderr = None if columns["stderr"] is None else row[columns["stderr"]]
     return Point(
         family=family,
@@ -147,10 +158,22 @@ def cell(where: str, row: Mapping[str, Any], column: str) -> float:
     Raises:
         UserError: it is not one; `where` names the row.
     """
+    given = row[column]
     try:
-        value = float(row[column])
+        value = math.nan if isinstance(given, bool) else float(given)
+    except OverflowError:  # a whole number beyond floats
+        value = math.inf
     except (TypeError, ValueError):
         value = math.nan
-    if not 0 < value < math.inf:
-        raise UserError(f"{where}: {column}: got {row[column]!r}, expected a positive number")
+    return _in_range(f"{where}: {column}", value, given)
+
+
+def _in_range(what: str, value: float, given: Any = None) -> float:
+    if not value > 0:
+        raise UserError(f"{what}: got {shown(value if given is None else given)}, expected a positive number")
+    low, high = _RANGE
+    if not low <= value <= high:
+        raise UserError(
+            f"{what}: got {shown(value if given is None else given)}, expected a number between {low:g} and {high:g}"
+        )
     return value

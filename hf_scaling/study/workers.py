@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 
 from hf_scaling.records import append_row, begin_worker, check_room, finished_rows
 from hf_scaling.study.folder import LOCKS
-from hf_scaling.study.forecasts import seal
+from hf_scaling.study.forecasts import has_begun, seal
 from hf_scaling.study.progress import StudyProgress
 from hf_scaling.tokenization import load_tokenizer
 from hf_scaling.training.checkpoints import discard_checkpoints
@@ -85,7 +85,7 @@ def train_one(work: Workplace, spec: RunSpec, report: Report) -> bool:
             return True
         row = describe(spec, work.study, work.unique_tokens)
         earliest = now()
-        if spec.run_id in work.forecasts and not folder.exists():
+        if spec.run_id in work.forecasts and not has_begun(work.folder, spec.run_id):
             earliest = seal(work.folder, row)["sealed_at"]
         started_at = max(now(), earliest)  # whatever is done to the clock meanwhile
         try:

@@ -1,4 +1,8 @@
-"""Published results that the fitter must reproduce, on their data where these are at hand, and on simulated twins."""
+"""Published results that the fitter must reproduce, on their data where these are at hand, and on simulated twins.
+
+The value of Muennighoff's law needs no data: it, and its twin, stand in test_forms.py and test_fit.py. What the linter
+says of the five points that decide the law of all 245, and its twin, are in test_lint.py.
+"""
 
 import csv
 import os
@@ -67,31 +71,39 @@ def test_all_rows_give_another_law():
     assert found["beta"] == pytest.approx(0.453, abs=0.001)
 
 
-def test_hoffmanns_own_parameters_and_what_rounding_does_to_them():
-    n, c, loss = epoch(drop=5)
-    runs = Runs.of(n, c / (6 * n))
+def objectives(runs, loss):
+    """Of Hoffmann et al.'s parameters as they were fitted, and as the paper rounds them."""
     problem = Problem(CHINCHILLA, runs, np.log(loss)[None], np.ones((1, len(loss))), 1e-3)
     rounded = {"A": 406.4, "B": 410.7, "E": 1.69, "alpha": 0.34, "beta": 0.28}
-    values = [problem.value(to_theta(CHINCHILLA.parameters, params)[None])[0] for params in (HOFFMANN, rounded)]
-    assert values == pytest.approx([0.00123, 0.00412], abs=1e-5)
+    return [problem.value(to_theta(CHINCHILLA.parameters, params)[None])[0] for params in (HOFFMANN, rounded)]
+
+
+def test_hoffmanns_own_parameters_and_what_rounding_does_to_them():
+    n, c, loss = epoch(drop=5)
+    assert objectives(Runs.of(n, c / (6 * n)), loss) == pytest.approx([0.00123, 0.00412], abs=1e-5)
+
+
+def hold_out_error(runs, loss):
+    """Mean relative error at budgets of 1e21 FLOPs and more of a law fitted to the smaller ones."""
+    small = np.flatnonzero(6 * runs.n * runs.d < 1e21)
+    large = np.setdiff1d(np.arange(len(loss)), small)
+    made = fit(CHINCHILLA, runs.take(small), loss[small])
+    return np.mean(np.abs(made.predict(runs.take(large)) / loss[large] - 1))
 
 
 def test_the_hold_out_of_large_budgets():
     n, c, loss = epoch(drop=5)
-    small = c < 1e21
-    made = fit(CHINCHILLA, Runs.of(n[small], (c / (6 * n))[small]), loss[small])
-    predicted = made.predict(Runs.of(n[~small], (c / (6 * n))[~small]))
-    assert np.mean(np.abs(predicted / loss[~small] - 1)) <= 0.0106
+    assert hold_out_error(Runs.of(n, c / (6 * n)), loss) <= 0.0106
 
 
 # the twins: data simulated from the published parameters, with noise and outliers like those of the reading
 
 
-def simulated(seed=0, outliers=0):
+def simulated(seed=0, outliers=0, params=PUBLISHED):
     rng = np.random.default_rng(seed)
     n = np.exp(rng.uniform(np.log(6e7), np.log(1.6e10), 240))
     d = np.exp(rng.uniform(np.log(1e9), np.log(3e11), 240))
-    log_loss = CHINCHILLA.evaluate(to_theta(CHINCHILLA.parameters, PUBLISHED)[None], Runs.of(n, d))[0][0]
+    log_loss = CHINCHILLA.evaluate(to_theta(CHINCHILLA.parameters, params)[None], Runs.of(n, d))[0][0]
     log_loss += rng.normal(0, 0.004, 240)
     log_loss[:outliers] += 0.15
     return Runs.of(n, d), np.exp(log_loss)
@@ -114,6 +126,46 @@ def test_without_noise_they_come_back_exactly():
         made = fit(CHINCHILLA, runs, loss, delta=delta)
         assert made.params == pytest.approx(PUBLISHED, rel=1e-5)
         assert made.objective < 1e-14
+
+
+def test_simulated_the_bootstrap_holds_the_published_parameters():
+    runs, loss = simulated()
+    thetas = fit(CHINCHILLA, runs, loss).bootstrap(200, np.random.default_rng(0))
+    low, high = np.quantile(thetas, [0.025, 0.975], axis=0)
+    truth = to_theta(CHINCHILLA.parameters, PUBLISHED)
+    assert np.all((low < truth) & (truth < high))
+    assert high[3] - low[3] < 0.05
+
+
+def test_simulated_the_compute_optimal_model_comes_back():
+    runs, noisy = simulated()
+    exact = np.exp(CHINCHILLA.evaluate(to_theta(CHINCHILLA.parameters, PUBLISHED)[None], runs)[0][0])
+    (optimum,) = frontier(fit(CHINCHILLA, runs, exact), [5.88e23]).optima
+    assert optimum.n == pytest.approx(74.0e9, rel=0.005)
+    assert optimum.d / optimum.n == pytest.approx(17.9, abs=0.05)
+    (found,) = frontier(fit(CHINCHILLA, runs, noisy), [5.88e23]).optima
+    assert found.n_interval[0] < optimum.n < found.n_interval[1]
+
+
+def test_simulated_five_points_give_another_law():
+    runs, loss = simulated()
+    clean = fit(CHINCHILLA, runs, loss)
+    few = np.argsort(runs.d)[:5]
+    loss[few] *= 1.3
+    found = fit(CHINCHILLA, runs, loss).params
+    assert found["beta"] > clean.intervals["beta"][1]
+    assert found["E"] > clean.intervals["E"][1]
+
+
+def test_simulated_rounding_hoffmanns_parameters_spoils_the_fit():
+    runs, loss = simulated(params=HOFFMANN)
+    fitted, rounded = objectives(runs, loss)
+    assert rounded > 2 * fitted
+    assert fit(CHINCHILLA, runs, loss).objective <= fitted
+
+
+def test_simulated_the_hold_out_of_large_budgets():
+    assert hold_out_error(*simulated()) <= 0.0106
 
 
 def test_outliers_move_least_squares_and_not_huber():

@@ -58,7 +58,7 @@ def test_a_forecast_is_sealed_then_scored(study, commands):
 
     finish(study, SIZES[-1], HORIZONS[-1])
     told = commands.run("hf-scaling", "score", study)
-    assert "1 forecasts, mean error" in told.stdout
+    assert "1 forecast, mean error" in told.stdout
     (scored,) = json.loads(commands.run("hf-scaling", "score", study, "--json").stdout)
     outcome = scored["outcome"]
     assert scored["error"] == pytest.approx(abs(record["loss"] / outcome - 1))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from hf_scaling.laws.forms.parameters import Array, Parameter, coefficient, exponent
+from hf_scaling.laws.forms.parameters import Array, Parameter
 from hf_scaling.laws.forms.power_sum import CHINCHILLA
 from hf_scaling.laws.forms.runs import Runs
 
@@ -18,16 +18,17 @@ class DataConstrained:
     """L = A/N'^alpha + B/D'^beta + E: what is repeated, and what has too little to learn, fades.
 
     With R_D = D/U - 1 repetitions, D' = U + U·R_D*·(1 - exp(-R_D/R_D*)); N' likewise, from the parameters U_N that are
-    compute-optimal for U tokens. `R_D` and `R_N` are the starred constants.
+    compute-optimal for U tokens. `R_D` and `R_N` are the starred constants. L in nats per token, N in parameters, D and
+    U in tokens.
     """
 
     name: str = "data_constrained"
     paper: str = "Muennighoff et al. 2023, arXiv:2305.16264, equations 5 to 8"
     columns: tuple[str, ...] = ("n", "d", "u")
     parameters: tuple[Parameter, ...] = (
-        *map(coefficient, ("A", "B", "E")),
-        *map(exponent, ("alpha", "beta")),
-        *(Parameter(name, "log", _RATE_BOUNDS) for name in ("R_D", "R_N")),
+        *CHINCHILLA.parameters,
+        Parameter("R_D", "repetitions", "log", _RATE_BOUNDS),
+        Parameter("R_N", "repetitions", "log", _RATE_BOUNDS),
     )
 
     def evaluate(self, theta: Array, runs: Runs) -> tuple[Array, Array]:

@@ -11,14 +11,14 @@ from hf_scaling.laws.forms.runs import Runs
 
 @dataclass(frozen=True)
 class Kaplan:
-    """L = ((Nc/N)^(alpha_N/alpha_D) + Dc/D)^alpha_D."""
+    """L = ((Nc/N)^(alpha_N/alpha_D) + Dc/D)^alpha_D nats per token, N and Nc in parameters, D and Dc in tokens."""
 
     name: str = "kaplan"
     paper: str = "Kaplan et al. 2020, arXiv:2001.08361, equation 1.5"
     columns: tuple[str, ...] = ("n", "d")
     parameters: tuple[Parameter, ...] = (
-        coefficient("N_c"),
-        coefficient("D_c"),
+        coefficient("N_c", "parameters"),
+        coefficient("D_c", "tokens"),
         exponent("alpha_N"),
         exponent("alpha_D"),
     )

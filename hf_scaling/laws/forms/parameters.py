@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 Array = NDArray[np.float64]
+NATS = "nats per token"
+COLUMN_UNITS = {"n": "parameters", "d": "tokens", "u": "unique tokens"}
 _FLOATS = (-700.0, 700.0)
 
 
@@ -20,12 +22,14 @@ class Parameter:
 
     Attributes:
         name: in the notation of the form's paper.
+        unit: of what is read, in words; empty for a pure number.
         scale: `log` for what is positive, `logit` for what lies between 0 and 1, `plain` else.
         bounds: of theta.
         exponent: whether it is one of those that a claim about scaling rests on.
     """
 
     name: str
+    unit: str
     scale: str
     bounds: tuple[float, float]
     exponent: bool = False
@@ -36,14 +40,14 @@ class Parameter:
         return self.scale == "log" and self.bounds == _FLOATS
 
 
-def coefficient(name: str) -> Parameter:
+def coefficient(name: str, unit: str) -> Parameter:
     """A factor of a term; bounds are what a float can hold."""
-    return Parameter(name, "log", _FLOATS)
+    return Parameter(name, unit, "log", _FLOATS)
 
 
 def exponent(name: str) -> Parameter:
     """An exponent; published ones lie between .05 and 1."""
-    return Parameter(name, "plain", (1e-3, 3.0), exponent=True)
+    return Parameter(name, "", "plain", (1e-3, 3.0), exponent=True)
 
 
 def to_params(parameters: Sequence[Parameter], theta: Array) -> dict[str, float]:

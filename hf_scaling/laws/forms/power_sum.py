@@ -1,14 +1,16 @@
-"""L = irreducible loss + one power for each column: L(N), L(D) and Hoffmann's L(N, D)."""
+"""L = irreducible loss + one power for each column: L(N), L(D) and Hoffmann's L(N, D).
+
+L in nats per token, N in parameters, D in training tokens.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
-from scipy.special import logsumexp
 
 from hf_scaling.laws.forms.linear import LEAST_SHARE, exponent_grid, non_negative_fit
-from hf_scaling.laws.forms.parameters import Array, Parameter, coefficient, exponent
+from hf_scaling.laws.forms.parameters import COLUMN_UNITS, NATS, Array, Parameter, coefficient, exponent
 from hf_scaling.laws.forms.runs import Runs
 
 
@@ -34,18 +36,24 @@ class PowerSum:
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """Coefficients, constant, exponents: the order of theta."""
-        names = [*(pair[0] for pair in self.terms.values()), self.constant]
-        return (*map(coefficient, names), *(exponent(pair[1]) for pair in self.terms.values()))
+        factors = [
+            coefficient(factor, f"{NATS} × {COLUMN_UNITS[column]}^{power}")
+            for column, (factor, power) in self.terms.items()
+        ]
+        exponents = [exponent(power) for _, power in self.terms.values()]
+        return (*factors, coefficient(self.constant, NATS), *exponents)
 
     def evaluate(self, theta: Array, runs: Runs) -> tuple[Array, Array]:
         """log L, shape (m, runs), and its gradient in theta, shape (m, runs, parameters)."""
-        k, logs = len(self.terms), self._logs(runs)
-        powers = theta[:, None, :k] - theta[:, None, k + 1 :] * logs
-        constant = np.broadcast_to(theta[:, None, k : k + 1], (*powers.shape[:2], 1))
-        parts = np.concatenate([powers, constant], axis=2)
-        log_loss = logsumexp(parts, axis=2)
-        share = np.exp(parts - log_loss[..., None])
-        return log_loss, np.concatenate([share, -share[..., :k] * logs], axis=2)
+        k, logs = len(self.terms), [runs.log(column) for column in self.columns]
+        parts = [theta[:, i, None] - theta[:, k + 1 + i, None] * log for i, log in enumerate(logs)]
+        parts.append(np.broadcast_to(theta[:, k, None], parts[0].shape))
+        greatest = reduce(np.maximum, parts)
+        shares = [np.exp(part - greatest) for part in parts]
+        total = reduce(np.add, shares)
+        shares = [share / total for share in shares]
+        slopes = [-share * log for share, log in zip(shares, logs, strict=False)]
+        return greatest + np.log(total), np.moveaxis(np.stack([*shares, *slopes], axis=1), 1, 2)
 
     def starts(self, runs: Runs, loss: Array, weights: Array) -> Array:
         """Thetas to search from, shape (m, parameters)."""

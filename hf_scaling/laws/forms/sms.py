@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from hf_scaling.laws.forms.parameters import Array, Parameter, coefficient, exponent
+from hf_scaling.laws.forms.parameters import NATS, Array, Parameter, coefficient
 from hf_scaling.laws.forms.power_sum import CHINCHILLA
 from hf_scaling.laws.forms.runs import Runs
 
@@ -18,16 +18,18 @@ class Sms:
     """L = d/(N^alpha·D''^beta) + A/N^alpha + B/D''^beta + E + GELU(k_d·D + k_n·ln N - k_u·ln U - k_in).
 
     D'' = U·(1 - k^(D/U))/(1 - k) is what D tokens of U unique ones are worth. k_d is per token.
+    L in nats per token, N in parameters, D and U in tokens.
     """
 
     name: str = "sms"
     paper: str = "Qu et al. 2024 (MuPT), arXiv:2404.06393, equations 2 to 4 and 12"
     columns: tuple[str, ...] = ("n", "d", "u")
     parameters: tuple[Parameter, ...] = (
-        *map(coefficient, ("d", "A", "B", "E")),
-        *map(exponent, ("alpha", "beta")),
-        Parameter("k", "logit", (-12.0, 12.0)),
-        *(Parameter(name, "plain", _UNBOUNDED) for name in ("k_d", "k_n", "k_u", "k_in")),
+        coefficient("d", f"{NATS} × parameters^alpha × tokens^beta"),
+        *CHINCHILLA.parameters,
+        Parameter("k", "", "logit", (-12.0, 12.0)),
+        Parameter("k_d", f"{NATS}, for each training token", "plain", _UNBOUNDED),
+        *(Parameter(name, NATS, "plain", _UNBOUNDED) for name in ("k_n", "k_u", "k_in")),
     )
 
     def evaluate(self, theta: Array, runs: Runs) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ from hf_scaling.laws.plots.joint import (
     residual_table,
 )
 from hf_scaling.laws.plots.scaling import scaling_figure, scaling_table
-from hf_scaling.laws.plots.style import COLOURS, STYLE, save_figure, write_figure
+from hf_scaling.laws.plots.style import COLOURS, STYLE, save_figure, write_figure, write_table
 from hf_scaling.laws.plots.training import smooth, training_figure, training_table
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "training_figure",
     "training_table",
     "write_figure",
+    "write_table",
 ]

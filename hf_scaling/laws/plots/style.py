@@ -42,7 +42,12 @@ def save_figure(figure: "Figure", table: Sequence[Mapping[str, Any]], folder: Pa
     folder.mkdir(parents=True, exist_ok=True)
     for suffix in (".png", ".svg"):
         write_figure(figure, folder / f"{name}{suffix}")
-    with open(folder / f"{name}.csv", "w", encoding="utf-8", newline="") as file:
+    write_table(table, folder / f"{name}.csv")
+
+
+def write_table(table: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write the rows behind a figure as CSV."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(table[0]) if table else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows(table)
