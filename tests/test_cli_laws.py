@@ -151,13 +151,13 @@ def test_a_frontier_tells_what_the_conventions_of_n_and_flops_do(commands, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["fit", "few.csv", "--form", "chinchilla"], "has 5 parameters and needs as many runs, got 2"),
+        (["fit", "few.csv", "--form", "chinchilla"], "has 5 parameters and needs as many distinct runs, got 2"),
         (["fit", "n.csv", "--form", "chinchilla"], "no column D, which the form chinchilla needs"),
         (["fit", "no_u.csv", "--form", "sms"], "no column U"),
         (["fit", "negative.csv", "--form", "chinchilla"], "line 3: D: got '-1', expected a positive number"),
         (["fit", "broken.parquet"], "not valid Parquet"),
         (["fit", "nobody/nothing"], "no data set on the Hub that can be read"),
-        (["frontier", "runs.csv", "--budgets", "-1"], "budgets: got -1"),
+        (["frontier", "runs.csv", "--budgets", "-1"], "all, C 6ND: budgets: got -1"),
         (["plan", "missing.yaml", "--budget", "2h"], "missing.yaml: not found"),
         (["plan", "missing.yaml", "--budget", "soon"], "expected a time such as 90m or 2h"),
     ],

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hf_scaling.laws.forms import Array
+from hf_scaling.laws.forms import Array, limits
 from hf_scaling.laws.interval import Interval
 from hf_scaling.laws.solve import Problem, Pull, Quantities, minimise
 
@@ -36,29 +36,32 @@ class Profiles:
     quantities: Quantities
     new_run: float = np.inf
 
-    def ends(self, guess: Array) -> list[list[Interval]]:
+    def ends(self, guess: Array, tangent: Array) -> list[list[Interval]]:
         """Of each fit the interval of each quantity: all its values with a misfit within `threshold` of the least.
 
         Args:
             guess: distances from the estimates to search from, shape (m, quantities).
+            tangent: change of theta along each profile for a change of its quantity by 1, shape (m, quantities, p).
         """
         fits, count = guess.shape
         grid = np.meshgrid(np.arange(fits), np.arange(count), [-1.0, 1.0], indexing="ij")
         fit, which, direction = (part.ravel() for part in grid)
         guess = guess[fit, which]
-        theta = self.theta[fit]
+        theta, path = self.theta[fit], direction[:, None] * tangent[fit, which]
         inner, inner_z = np.zeros(len(fit)), np.zeros(len(fit))
         outer, outer_z = np.full(len(fit), np.nan), np.full(len(fit), np.nan)
         rows, step = np.arange(len(fit)), guess.copy()
 
         def advance() -> tuple[Array, Array, NDArray[np.bool_]]:
             """Profile points of `rows`, each `step` away and now a side of its bracket; which came further within."""
-            reached, z, found = self._at(fit[rows], which[rows], direction[rows], step[rows], theta[rows])
+            ahead = self.theta[fit[rows]] + step[rows, None] * path[rows]
+            reached, z, found = self._at(fit[rows], which[rows], direction[rows], step[rows], (theta[rows], ahead))
             passed = z > 1
             outer[rows[passed]], outer_z[rows[passed]] = reached[passed], z[passed]
             further = ~passed & (reached > inner[rows])
             inner[rows[~passed]], inner_z[rows[~passed]] = reached[~passed], z[~passed]
             theta[rows[~passed]] = found[~passed]  # far outside, a search may end in a valley of its own
+            path[rows[further]] = (found[further] - self.theta[fit[rows[further]]]) / reached[further, None]
             return reached, z, further
 
         while len(rows):  # outwards, until the threshold is passed, or a bound or sheer distance says there is no end
@@ -80,15 +83,26 @@ class Profiles:
         return [[next(pairs) for _ in range(count)] for _ in range(fits)]
 
     def _at(
-        self, fit: NDArray[np.intp], which: NDArray[np.intp], direction: Array, step: Array, theta: Array
+        self,
+        fit: NDArray[np.intp],
+        which: NDArray[np.intp],
+        direction: Array,
+        step: Array,
+        starts: tuple[Array, Array],
     ) -> tuple[Array, Array, Array]:
-        """With quantities `step` away: how far they came, sqrt(misfit / threshold) there, and the thetas."""
+        """With quantities `step` away: how far they came, sqrt(misfit / threshold) there, and the thetas.
+
+        Each search begins at the better of its two `starts`.
+        """
         start, threshold = self.quantities(self.theta)[0][fit, which], self.threshold[fit]
         of_run = np.isfinite(self.new_run)
         strength = np.full(len(which), self.new_run) if of_run else _HOLD * threshold / step**2
         pull = Pull(self.quantities, which, start + direction * step, strength)
         problem = self.problem.of(fit)
-        found, value = minimise(replace(problem, pull=pull), theta, _MOST_STEPS)
+        held = replace(problem, pull=pull)
+        near, far = (np.clip(start, *limits(problem.form.parameters)) for start in starts)
+        better = held.value(far) < held.value(near)
+        found, value = minimise(held, np.where(better[:, None], far, near), _MOST_STEPS)
         reached = step if of_run else direction * (pull.quantity(found)[0] - start)
         misfit = (value if of_run else problem.value(found)) - self.objective[fit]
         return reached, np.sqrt(np.maximum(misfit, 0.0) / threshold), found

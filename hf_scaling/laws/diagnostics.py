@@ -24,9 +24,14 @@ def data_warnings(
         )
     if (span := n.max() / n.min()) < 10:
         found.append(f"the sizes span a factor of {span:.1f} only: alpha and c can hardly be told apart")
-    if (share := weights.max() / weights.sum()) > 0.5:
-        found.append(f"one run carries {100 * share:.0f} % of the weight: its standard error is far below the others'")
-    return found
+    return found + weight_warnings(weights)
+
+
+def weight_warnings(weights: NDArray[np.float64]) -> list[str]:
+    """Whether one run decides a weighted fit; weights have shape (n,)."""
+    if (share := weights.max() / weights.sum()) <= 0.5:
+        return []
+    return [f"one run carries {100 * share:.0f} % of the weight: its standard error is far below the others'"]
 
 
 def mean_loss_by_size(n: ArrayLike, loss: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hf_scaling.laws.fit import Fit
-from hf_scaling.laws.forms import Array, positive
+from hf_scaling.laws.forms import RANGE, Array, Runs, positive
 from hf_scaling.laws.interval import Interval
 
 FLOPS_PER_PARAMETER_AND_TOKEN = 6.0
@@ -23,13 +23,14 @@ _SAME_BUDGET = 0.1  # relative: runs whose C differ by no more make up one IsoFL
 class Optimum:
     """The best split of a budget, with intervals at the fit's level; loss in nats per token.
 
+    `n`, `d` and `loss` are None where the fit puts the optimum beyond what parameters or tokens can be.
     `extrapolated`: how many times the budget exceeds that of the largest run.
     """
 
     budget: float
-    n: float
-    d: float
-    loss: float
+    n: float | None
+    d: float | None
+    loss: float | None
     n_interval: Interval
     d_interval: Interval
     extrapolated: float
@@ -37,13 +38,17 @@ class Optimum:
 
 @dataclass(frozen=True)
 class Frontier:
-    """N* = const·C^a, D* = const·C^(1 - g·a): the optima, and the exponent a with its interval; C = k·N^g·D."""
+    """N* = const·C^a, D* = const·C^(1 - g·a): the optima, and the exponent a with its interval; C = k·N^g·D.
+
+    `verdict`: `not resolved` where that interval is open or wider than a.
+    """
 
     optima: list[Optimum]
     exponent: float
     exponent_interval: Interval
     flops_factor: float
     flops_exponent: float
+    verdict: str
 
 
 def flops_law(n: Array, d: Array, c: Array) -> tuple[float, float]:
@@ -97,16 +102,24 @@ def frontier(
     largest = float(np.max(fit.runs.n**flops_exponent * fit.runs.d))
     optima = []
     for log_budget, log_n, (low, high) in zip(log_c, values, ends, strict=False):
-        n, d = float(np.exp(log_n)), float(np.exp(log_budget - flops_exponent * log_n))
-        n_low, n_high = (None if end is None else float(np.exp(end)) for end in (low, high))
-        d_low, d_high = (
-            None if end is None else float(np.exp(log_budget - flops_exponent * end)) for end in (high, low)
+        n, n_low, n_high = (_size(log) for log in (log_n, low, high))
+        d, d_low, d_high = (
+            _size(None if log is None else log_budget - flops_exponent * log) for log in (log_n, high, low)
         )
-        loss = float(fit.predict(type(fit.runs).of([n], [d]))[0])
-        spent = n**flops_exponent * d
-        found = Optimum(flops_factor * spent, n, d, loss, (n_low, n_high), (d_low, d_high), spent / largest)
-        optima.append(found)
-    return Frontier(optima, float(values[-1]), ends[-1], flops_factor, flops_exponent)
+        loss = None if n is None or d is None else float(fit.predict(Runs.of([n], [d]))[0])
+        spent = float(np.exp(log_budget))
+        optima.append(Optimum(flops_factor * spent, n, d, loss, (n_low, n_high), (d_low, d_high), spent / largest))
+    exponent, (low, high) = float(values[-1]), ends[-1]
+    resolved = low is not None and high is not None and high - low <= exponent
+    verdict = "resolved" if resolved else "not resolved"
+    return Frontier(optima, exponent, (low, high), flops_factor, flops_exponent, verdict)
+
+
+def _size(log: float | None) -> float | None:
+    """From its logarithm; None where it is not known, or beyond what parameters or tokens can be."""
+    if log is None or not np.log(RANGE[0]) <= log <= np.log(RANGE[1]):
+        return None
+    return float(np.exp(log))
 
 
 @dataclass(frozen=True)

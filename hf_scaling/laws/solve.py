@@ -127,9 +127,9 @@ def minimise(problem: Problem, starts: Array, most_steps: int = _MOST_STEPS) -> 
     damping = np.full(len(theta), 1e-2)
     rows = np.arange(len(theta))  # those still under way
     for _ in range(most_steps):
-        damper = reweighted[rows]
-        if problem.delta == np.inf:
-            damper = damper * np.eye(theta.shape[1])
+        damper = reweighted[rows] * np.eye(theta.shape[1])
+        if problem.delta < np.inf:
+            damper = damper + reweighted[rows]
         held = ((theta[rows] <= low) & (gradient[rows] > 0)) | ((theta[rows] >= high) & (gradient[rows] < 0))
         step = _step(gradient[rows], newton[rows], damping[rows, None, None] * damper, held)
         there = np.clip(theta[rows] + step, low, high)

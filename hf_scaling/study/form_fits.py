@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hf_scaling.laws.diagnostics import weight_warnings
 from hf_scaling.laws.fit import HUBER_DELTA, Fit, fit
 from hf_scaling.laws.forms import FORMS, Form, Runs, to_params
 from hf_scaling.records import UserError
@@ -61,6 +62,11 @@ def fit_members(members: Sequence[Point], convention: str, options: FormOptions)
     """
     form = FORMS[options.form]
     kept = without_highest(members, options.drop)
+    if (distinct := _distinct(kept, convention, form)) < len(form.parameters):
+        raise UserError(
+            f"{members[0].family}: the form {form.name} has {len(form.parameters)} parameters and needs as many "
+            f"distinct runs, got {distinct}"
+        )
     errors = [point.stderr for point in kept if point.stderr is not None]
     stderr = errors if len(errors) == len(kept) else None
     loss = [point.loss for point in kept]
@@ -70,10 +76,20 @@ def fit_members(members: Sequence[Point], convention: str, options: FormOptions)
         raise UserError(f"{members[0].family}: {error}") from None
 
 
+def _distinct(members: Sequence[Point], convention: str, form: Form) -> int:
+    """How many runs differ in what the form reads."""
+    return len({tuple(_cell(point, name, convention) for name in form.columns) for point in members})
+
+
+def _cell(point: Point, name: str, convention: str) -> float | None:
+    value: float | None = point.n[convention] if name == "n" else getattr(point, name)
+    return value
+
+
 def _runs(members: Sequence[Point], convention: str, form: Form) -> Runs:
     columns = {}
     for name in form.columns:
-        values = [point.n[convention] if name == "n" else getattr(point, name) for point in members]
+        values = [_cell(point, name, convention) for point in members]
         if any(value is None for value in values):
             role = _COLUMN_NAMES[name]
             raise UserError(f"no column {role}, which the form {form.name} needs; name it with --{name}-column")
@@ -118,6 +134,7 @@ def fit_warnings(fitted: Fit, members: Sequence[Point], options: FormOptions) ->
     found = dropped_warning(options.drop)
     if any(point.d_assumed for point in members) and "d" in fitted.form.columns:
         found.append(D_ASSUMED)
+    found += weight_warnings(fitted.weights)
     found += [f"{name} is at a bound of its search: {fitted.params[name]:.4g}" for name in fitted.at_bounds]
     if 0 < fitted.degrees_of_freedom <= 2:
         found.append(

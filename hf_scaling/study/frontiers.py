@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hf_scaling.laws.forms import Array
+from hf_scaling.laws.forms import RANGE, Array
 from hf_scaling.laws.frontier import (
     FLOPS_PER_PARAMETER_AND_TOKEN,
     IsoFlop,
@@ -46,12 +46,13 @@ def frontiers(points: Sequence[Point], options: FormOptions, budgets: Sequence[f
             n, d, loss = _columns(members, convention)
             for name, c in _budgets(members, n * d).items():
                 factor, power = (FLOPS_PER_PARAMETER_AND_TOKEN, 1.0) if name == SIMPLE else flops_law(n, d, c)
-                wanted = np.geomspace(c.min(), _BEYOND * c.max(), 7).tolist() if budgets is None else budgets
+                far = min(_BEYOND * c.max(), RANGE[1])
+                wanted = np.geomspace(c.min(), far, 7).tolist() if budgets is None else budgets
                 try:
+                    profiles = iso_flop(c.tolist(), n.tolist(), loss.tolist())
                     made = frontier(fitted, wanted, factor, power)
                 except ValueError as error:
-                    raise UserError(f"--{error}") from None
-                profiles = iso_flop(c.tolist(), n.tolist(), loss.tolist())
+                    raise UserError(f"{family}, C {name}: {error}") from None
                 found.append(
                     {"family": family, "n_convention": convention, "flops_convention": name, "level": options.level}
                     | asdict(made)
@@ -92,7 +93,7 @@ def describe_frontiers(result: dict[str, Any]) -> str:
         factor, exponent = f"{one['flops_factor']:.3g}", f"{one['exponent']:.3f}"
         ends = format_interval(tuple(one["exponent_interval"]))
         lines.append(
-            f"{title} = {factor} N{power} D: N* grows as C^{exponent} {ends}, "
+            f"{title} = {factor} N{power} D: {one['verdict']}: N* grows as C^{exponent} {ends}, "
             f"D* as C^{1 - one['flops_exponent'] * one['exponent']:.3f}"
         )
         rows = [
@@ -101,10 +102,10 @@ def describe_frontiers(result: dict[str, Any]) -> str:
         for optimum in one["optima"]:
             low, high = ("open" if end is None else f"{end:.3g}" for end in optimum["n_interval"])
             beyond = f"{optimum['extrapolated']:.3g} times" if optimum["extrapolated"] > 1 else "-"
-            rows.append(
-                [f"  {optimum['budget']:.3g}", f"{optimum['n']:.3g}", f"[{low}, {high}]", f"{optimum['d']:.3g}"]
-                + [f"{optimum['d'] / optimum['n']:.1f}", f"{optimum['loss']:.3f}", beyond]
-            )
+            n, d = optimum["n"], optimum["d"]
+            cells = [f"{n:.3g}", f"[{low}, {high}]", f"{d:.3g}", f"{d / n:.1f}"] if n and d else ["-"] * 4
+            loss = "-" if optimum["loss"] is None else f"{optimum['loss']:.3f}"
+            rows.append([f"  {optimum['budget']:.3g}", *cells, loss, beyond])
         lines += align(rows)
         lines += [f"  IsoFLOP profiles: {len(one['iso_flop'])}; {_cross_check(one)}", f"  the fit: {one['fit']}"]
         lines += [f"  warning: {warning}" for warning in one["warnings"]]

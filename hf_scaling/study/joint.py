@@ -19,8 +19,12 @@ def joint_laws(points: Sequence[Point], level: float) -> dict[str, Any]:
     options = FormOptions(CHINCHILLA.name, "squares", level)
     kept, left_out = [], {}
     for family, members in by_family(points).items():
-        if len(members) < least:
-            left_out[family] = f"{len(members)} runs, L(N, D) needs at least {least}"
+        distinct = len({(*point.n.values(), point.d) for point in members})
+        if len(members) < least or distinct < len(CHINCHILLA.parameters):
+            left_out[family] = (
+                f"{len(members)} runs, {distinct} of them distinct in N and D: L(N, D) needs at least {least}, "
+                f"{len(CHINCHILLA.parameters)} of them distinct"
+            )
         else:
             kept += members
     fits = fit_forms(kept, options)["fits"] if kept else []

@@ -21,7 +21,7 @@ _ALIASES = {
 }
 D_ASSUMED = "no column D: D is C/(6N)"
 _NON_EMBEDDING, _CAUSAL = "n_params_non_embedding", "flops_causal"
-_RANGE = (1e-12, 1e30)  # beyond anything built, in any unit; keeps powers of it within floats
+_RANGE = (1e-12, 1e30)  # as in laws.forms.runs, which needs numpy
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,8 @@ def _point(where: str, row: Mapping[str, Any], columns: Mapping[str, str | None]
     optional = {role: None if (name := columns[role]) is None else cell(where, row, name) for role in "dcu"}
     assumed = optional["d"] is None and optional["c"] is not None
     if assumed:
-        optional["d"] = _in_range(f"{where}: D = C/(6N)", float(optional["c"] or 0) / (6 * given))
+        d = float(optional["c"] or 0) / (6 * given)
+        optional["d"] = _in_range(f"{where}: D = C/(6N)", d, d)
     stderr = None if columns["stderr"] is None else row[columns["stderr"]]
     return Point(
         family=family,
@@ -168,12 +169,10 @@ def cell(where: str, row: Mapping[str, Any], column: str) -> float:
     return _in_range(f"{where}: {column}", value, given)
 
 
-def _in_range(what: str, value: float, given: Any = None) -> float:
+def _in_range(what: str, value: float, given: Any) -> float:
     if not value > 0:
-        raise UserError(f"{what}: got {shown(value if given is None else given)}, expected a positive number")
+        raise UserError(f"{what}: got {shown(given)}, expected a positive number")
     low, high = _RANGE
     if not low <= value <= high:
-        raise UserError(
-            f"{what}: got {shown(value if given is None else given)}, expected a number between {low:g} and {high:g}"
-        )
+        raise UserError(f"{what}: got {shown(given)}, expected a number between {low:g} and {high:g}")
     return value

@@ -67,7 +67,7 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
     try:
         foreign = not first.strip() or (isinstance(found := json.loads(first), dict) and "status" not in found)
     except (ValueError, RecursionError):
-        foreign = False  # a damaged ledger: its reader names the line
+        foreign = path.name != LEDGER  # either reader names the line, a ledger's with a cure
     if foreign:
         yield from _foreign_rows(path)
         return
@@ -108,7 +108,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
 
     with open(path, "rb") as file:  # pyarrow's own words for a file that cannot be opened name no file
         try:
-            table = pyarrow.parquet.read_table(file)
+            table = pyarrow.parquet.ParquetFile(file).read()
             names, rows = table.column_names, table.to_pylist()
         except (pyarrow.ArrowException, OSError, OverflowError, ValueError) as error:
             raise UserError(f"{path}: not valid Parquet ({error})") from None

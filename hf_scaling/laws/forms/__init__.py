@@ -9,7 +9,7 @@ from hf_scaling.laws.forms.data_constrained import DATA_CONSTRAINED, DataConstra
 from hf_scaling.laws.forms.kaplan import KAPLAN, Kaplan
 from hf_scaling.laws.forms.parameters import Array, Parameter, limits, to_params, to_theta
 from hf_scaling.laws.forms.power_sum import CHINCHILLA, DATA, POWER, PowerSum
-from hf_scaling.laws.forms.runs import Runs, positive
+from hf_scaling.laws.forms.runs import RANGE, Runs, positive
 from hf_scaling.laws.forms.sms import SMS, Sms
 
 Form = PowerSum | Kaplan | DataConstrained | Sms
@@ -22,6 +22,7 @@ __all__ = [
     "FORMS",
     "KAPLAN",
     "POWER",
+    "RANGE",
     "SMS",
     "Array",
     "Form",

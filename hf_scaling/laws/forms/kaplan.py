@@ -8,6 +8,8 @@ from hf_scaling.laws.forms.linear import LEAST_SHARE, exponent_grid, non_negativ
 from hf_scaling.laws.forms.parameters import Array, Parameter, coefficient, exponent
 from hf_scaling.laws.forms.runs import Runs
 
+_STEEPEST = (-150.0, 150.0)  # logarithm of what a start is found from: fourth powers of it are floats
+
 
 @dataclass(frozen=True)
 class Kaplan:
@@ -38,9 +40,9 @@ class Kaplan:
         alpha_n, alpha_d = exponent_grid(2).T
         log_n, log_d, log_loss = runs.log("n"), runs.log("d"), np.log(loss)
         ratio = (alpha_n / alpha_d)[:, None]
-        size = np.exp(-ratio * (log_n - log_n.mean()))
-        basis = np.stack([size, np.broadcast_to(np.exp(log_d.mean() - log_d), size.shape)], axis=2)
-        target = np.exp((log_loss - log_loss.mean()) / alpha_d[:, None])
+        size = np.exp(np.clip(-ratio * (log_n - log_n.mean()), *_STEEPEST))
+        basis = np.stack([size, np.broadcast_to(np.exp(np.clip(log_d.mean() - log_d, *_STEEPEST)), size.shape)], axis=2)
+        target = np.exp(np.clip((log_loss - log_loss.mean()) / alpha_d[:, None], *_STEEPEST))
         found = np.log(np.maximum(non_negative_fit(basis, target, weights / target**2), LEAST_SHARE))
         found += log_loss.mean() / alpha_d[:, None]
         return np.stack(
