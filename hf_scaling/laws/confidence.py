@@ -15,6 +15,7 @@ _GROWTH = 1.7
 _ROUNDS = 12
 _MOST_STEPS = 100  # of a profile point, which starts near the last one
 _CLOSE = 1e-5  # of sqrt(misfit / threshold)
+_NARROW = 1e-2  # relative: across so little that square root is a straight line
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,11 @@ class Profiles:
             share = np.clip((1 - inner_z[rows]) / (outer_z[rows] - inner_z[rows]), 0.02, 0.98)
             step[rows] = inner[rows] + share * (outer[rows] - inner[rows])
             _, z, _ = advance()
-            rows = rows[np.abs(z - 1) > _CLOSE]
-        # the nearer side of the bracket
-        end = np.where(outer_z - 1 < 1 - inner_z, outer, inner)
+            wide = np.maximum(outer_z[rows] - inner_z[rows], 1 - inner[rows] / outer[rows]) > _NARROW
+            rows = rows[(np.abs(z - 1) > _CLOSE) & wide]
+            if not len(rows):
+                break
+        end = inner + (1 - inner_z) / (outer_z - inner_z) * (outer - inner)
         values = self.quantities(self.theta)[0][fit, which] + direction * end
         found = [float(value) if closed else None for value, closed in zip(values, np.isfinite(outer), strict=True)]
         pairs = iter(zip(found[::2], found[1::2], strict=True))
@@ -101,8 +104,8 @@ class Profiles:
         problem = self.problem.of(fit)
         held = replace(problem, pull=pull)
         near, far = (np.clip(start, *limits(problem.form.parameters)) for start in starts)
-        better = held.value(far) < held.value(near)
+        better = held.value(far) - self.objective[fit] < pull.energy(near)  # which is nearly all of the near one's
         found, value = minimise(held, np.where(better[:, None], far, near), _MOST_STEPS)
         reached = step if of_run else direction * (pull.quantity(found)[0] - start)
-        misfit = (value if of_run else problem.value(found)) - self.objective[fit]
+        misfit = value - self.objective[fit] - (0.0 if of_run else pull.energy(found))
         return reached, np.sqrt(np.maximum(misfit, 0.0) / threshold), found

@@ -50,6 +50,10 @@ class Pull:
         each = np.arange(len(theta))
         return values[each, self.which], gradients[each, self.which]
 
+    def energy(self, theta: Array) -> Array:
+        """What it adds to each fit, shape (m,)."""
+        return np.asarray(self.strength * (self.quantity(theta)[0] - self.target) ** 2 / 2)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -80,7 +84,7 @@ class Problem:
             residual = self.form.evaluate(theta, runs)[0] - self.log_loss[:, rows]
             value += self._misfit(residual, self.weights[:, rows])
         if self.pull:
-            value += self.pull.strength * (self.pull.quantity(theta)[0] - self.pull.target) ** 2 / 2
+            value += self.pull.energy(theta)
         return value
 
     def _misfit(self, residual: Array, weights: Array) -> Array:

@@ -108,7 +108,8 @@ def read_ledger(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
             raise UserError(f"{path}, line {number}: not valid JSON ({error}); remove the line") from None
         if problem := validate_row(row):
             raise UserError(f"{path}, line {number}: {problem}")
-        if row.pop(_CHECKSUM, None) not in (None, content_hash(row)):  # rows that other programs write have none
+        checksum = row.pop(_CHECKSUM, None)
+        if checksum is not None and checksum != content_hash(row):  # rows that other programs write have none
             raise UserError(f"{path}, line {number}: damaged, or changed after it was written; remove the line")
         if row["status"] == "finished":
             if row["run_id"] in finished:

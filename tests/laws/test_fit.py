@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from hf_scaling.laws import fit_power
-from hf_scaling.laws.fit import fit
+from hf_scaling.laws.fit import fit, intervals_together
+from hf_scaling.laws.forecast import new_run_interval
 from hf_scaling.laws.forms import CHINCHILLA, DATA, DATA_CONSTRAINED, KAPLAN, POWER, SMS, Runs, to_params, to_theta
+from hf_scaling.laws.solve import Problem
 from tests.laws.test_forms import TRUTHS
 
 CHINCHILLA_SMALL = {"A": 15.8, "B": 31.5, "E": 0.8, "alpha": 0.3, "beta": 0.3}
@@ -166,3 +168,62 @@ def test_intervals_of_a_joint_form_cover(delta):
         inside += (low is None or low <= 0.3) and (high is None or high >= 0.3)
     # three standard deviations of a binomial of 40 at .9 are .14
     assert 0.76 <= inside / studies <= 1
+
+
+@pytest.mark.parametrize("delta", [1e-3, np.inf])
+def test_runs_in_pieces_sum_to_the_whole(delta):
+    runs = grid(50, 50)  # more than fit into one piece
+    log_loss = np.log(losses(CHINCHILLA, CHINCHILLA_SMALL, runs, 0.004))
+    assert len(runs.blocks) > 2
+    theta = to_theta(CHINCHILLA.parameters, CHINCHILLA_SMALL) * np.array([[1.0], [1.01]])
+    whole = Problem(CHINCHILLA, runs, log_loss[None], np.ones((1, 2500)), delta)
+    parts = [
+        Problem(CHINCHILLA, runs.take(rows), log_loss[rows][None], np.ones((1, len(rows))), delta)
+        for rows in np.array_split(np.arange(2500), 7)
+    ]
+    assert whole.value(theta) == pytest.approx(sum(part.value(theta) for part in parts))
+    for found, pieces in zip(
+        whole.expand(theta), zip(*(part.expand(theta) for part in parts), strict=True), strict=True
+    ):
+        assert found == pytest.approx(sum(pieces))
+    residual = CHINCHILLA.evaluate(theta, runs)[0] - log_loss
+    inside = np.minimum(np.abs(residual), delta)
+    assert whole.value(theta) == pytest.approx((inside * (np.abs(residual) - inside / 2)).sum(axis=1))
+
+
+def test_many_runs_give_narrow_intervals_around_the_truth():
+    runs = grid(50, 50)
+    made = fit(CHINCHILLA, runs, losses(CHINCHILLA, CHINCHILLA_SMALL, runs, 0.004), level=0.999)
+    for name, value in CHINCHILLA_SMALL.items():
+        low, high = made.intervals[name]
+        assert low < value < high
+        assert high - low < 0.25 * value
+
+
+def test_intervals_of_many_fits_are_those_of_each():
+    runs = grid()
+    fits = [fit(CHINCHILLA, runs, losses(CHINCHILLA, CHINCHILLA_SMALL, runs, 0.002, seed)) for seed in range(3)]
+    for made, found in zip(fits, intervals_together(fits, ["alpha", "A"]), strict=True):
+        alone = made.intervals_of(["alpha", "A"])
+        assert found["alpha"] == pytest.approx(alone["alpha"], rel=1e-6)
+        assert found["A"] == pytest.approx(alone["A"], rel=1e-6)
+
+
+def test_a_richer_form_never_fits_worse():
+    runs = Runs.of(*np.array([(n, d, d / 3) for n in np.geomspace(1e4, 1e6, 6) for d in np.geomspace(2e5, 2e6, 6)]).T)
+    loss = losses(CHINCHILLA, CHINCHILLA_SMALL, runs, 0.004)
+    for delta in (1e-3, np.inf):
+        plain, richer = (fit(form, runs, loss, delta=delta).objective for form in (CHINCHILLA, DATA_CONSTRAINED))
+        assert richer <= plain * (1 + 1e-4)  # a rate at its bound is not quite without repetition
+
+
+@pytest.mark.parametrize("delta", [1e-3, np.inf])
+@pytest.mark.parametrize(("column", "unknown"), [("d", {"B", "beta", "E"}), ("n", {"A", "alpha", "E"})])
+def test_what_one_value_of_a_column_cannot_tell_is_open(column, unknown, delta):
+    varied = np.geomspace(1e4, 1e6, 20)
+    runs = Runs.of(**{"n": varied, "d": varied} | {column: np.full(20, 1e5)})
+    loss = losses(CHINCHILLA, CHINCHILLA_SMALL, runs, 0.03)
+    made = fit(CHINCHILLA, runs, loss, delta=delta)
+    assert {name for name, ends in made.intervals.items() if ends == (None, None)} >= unknown
+    elsewhere = Runs.of([3e5], [3e5])
+    assert new_run_interval(made, elsewhere, 0.9) == (None, None)

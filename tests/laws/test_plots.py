@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 
 from hf_scaling.laws.plots import (
+    forecast_figure,
+    profile_figure,
+    residual_figure,
     save_figure,
     scaling_figure,
     scaling_table,
@@ -128,3 +131,37 @@ def test_the_training_table_has_the_loss_as_logged_and_as_drawn():
     rows = training_table([one])
     assert [row["loss"] for row in rows] == one["loss"]
     assert [row["loss_smoothed"] for row in rows] == pytest.approx(smooth(one["loss"]))
+
+
+def forecast(**changes):
+    found = {"run_id": "r", "family": "gpt2", "size": "xl", "n_params": 3e6, "n_tokens": 1_000_000, "form": "kaplan"}
+    intervals = {"0.5": [1.39, 1.41], "0.9": [1.37, 1.44]}
+    return found | {"sealed_at": "", "loss": 1.4, "outcome": 1.42, "persistence": 1.5, "intervals": intervals} | changes
+
+
+def test_an_open_end_of_a_forecast_is_an_arrow_at_the_edge_of_the_view():
+    for open_ends, arrows in (([1.37, 1.44], []), ([None, 1.44], ["<"]), ([None, None], ["<", ">"])):
+        axes = forecast_figure([forecast(intervals={"0.5": [1.39, 1.41], "0.9": open_ends})]).axes[0]
+        tips = [line for line in axes.get_lines() if line.get_marker() in ("<", ">")]
+        assert [line.get_marker() for line in tips] == arrows
+        assert all(line.get_xdata()[0] in axes.get_xlim() for line in tips)
+
+
+def test_many_families_make_rows_of_panels_and_many_runs_an_image():
+    points = [{"size": "s", "n": n, "d": 1e6, "loss": 2.0, "fitted": 2.01} for n in np.geomspace(1e4, 1e6, 3000)]
+    fits = [
+        {"family": f"f{k}", "form": "chinchilla", "n_convention": "total", "n_points": 3, "points": points[: 3 + k]}
+        for k in range(5)
+    ]
+    figure = residual_figure([*fits, fits[0] | {"points": points}])
+    assert figure.axes[0].get_gridspec().get_geometry() == (2, 3)
+    drawn = [axes.collections[0].get_rasterized() for axes in figure.axes]
+    assert [bool(one) for one in drawn] == [False] * 5 + [True]
+
+
+def test_exponents_are_written_out():
+    profile = {"alpha": np.geomspace(0.15, 0.6, 20).tolist(), "misfit": [1.0] * 20}
+    axes = profile_figure([fit_record("gpt2", profile=profile), fit_record("flat", profile=None)]).axes[0]
+    axes.figure.canvas.draw()
+    assert {"0.2", "0.3", "0.5"} <= {text.get_text() for text in axes.get_xticklabels()}
+    assert labels(axes) == ["gpt2"]

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hf_scaling.laws.forms.parameters import Array
 
-_BLOCK = 2048  # runs whose sums are taken together: of more, what lies between would not fit a processor's cache
+_BLOCK = 1024  # runs whose sums are taken together: of more, what lies between would not fit a processor's cache
 RANGE = (1e-12, 1e30)  # beyond anything built, in any unit; keeps powers of it within floats
 
 

@@ -5,11 +5,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hf_scaling.laws.plots.style import COLOURS, DASHES, MARKERS, drawing, shades, short, size_axis
+from hf_scaling.laws.plots.style import (
+    COLOURS,
+    DASHES,
+    MARKERS,
+    drawing,
+    gallery,
+    legend_above,
+    shades,
+    short,
+    size_axis,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_MOST_SHADES = 6  # that can be told apart
+_MOST_OUTLINES = 2000
 
 
 def residual_figure(fits: Sequence[Mapping[str, Any]]) -> "Figure":
@@ -18,26 +31,30 @@ def residual_figure(fits: Sequence[Mapping[str, Any]]) -> "Figure":
     `fits` are records of `study.form_fits.fit_forms`; one panel for each family, with the first convention of N.
     """
     fits = [fit for fit in fits if fit["n_convention"] == fits[0]["n_convention"]]
-    with drawing(1, len(fits), width=4.4) as (figure, panels):
+    with gallery(len(fits), width=4.4) as (figure, panels):
         for axes, fit in zip(panels, fits, strict=True):
             points = sorted(fit["points"], key=lambda point: point["d"] or 0.0)
             horizons = sorted({point["d"] for point in points if point["d"]})
-            if len(horizons) <= 6:
+            title = f"{fit['family']}: {fit['form']}, {fit['n_points']} runs"
+            if 0 < len(horizons) <= _MOST_SHADES:
                 for colour, horizon in zip(shades(COLOURS[0], len(horizons)), horizons, strict=True):
                     _residuals(axes, [p for p in points if p["d"] == horizon], colour, f"D = {short(horizon)}")
-                axes.legend(fontsize=8)
+                legend_above(axes, min(len(horizons), 4), title=title)
             else:
                 _residuals(axes, points, COLOURS[0], None)
+                axes.set_title(title, fontsize=9, loc="left")
             axes.axhline(0, color="#555555", linewidth=0.9)
             size_axis(axes, [point["n"] for point in points])
-            axes.set(xlabel="parameters N", title=f"{fit['family']}: {fit['form']}, {fit['n_points']} runs")
+            axes.set_xlabel("parameters N")
         panels[0].set_ylabel("observed over fitted loss, less 1 (%)")
     return figure
 
 
 def _residuals(axes: "Axes", points: Sequence[Mapping[str, Any]], colour: Any, label: str | None) -> None:
     off = [100 * (point["loss"] / point["fitted"] - 1) for point in points]
-    axes.scatter([point["n"] for point in points], off, s=16, color=colour, label=label, zorder=3)
+    many = len(points) > _MOST_OUTLINES  # an SVG of each as an outline of its own would be as large as a film
+    n = [point["n"] for point in points]
+    axes.scatter(n, off, s=2 if many else 16, color=colour, label=label, zorder=3, rasterized=many)
 
 
 def frontier_figure(frontiers: Sequence[Mapping[str, Any]]) -> "Figure":
@@ -92,18 +109,19 @@ def _frontier(axes: "Axes", one: Mapping[str, Any], index: int, main: bool) -> N
 def iso_flop_figure(frontiers: Sequence[Mapping[str, Any]]) -> "Figure":
     """Loss against N at each budget, with the parabola's vertex; one panel for each record that has profiles."""
     shown = [one for one in frontiers if one["iso_flop"]]
-    with drawing(1, max(len(shown), 1), width=4.4) as (figure, panels):
+    with gallery(max(len(shown), 1), width=4.4) as (figure, panels):
         for axes, one in zip(panels, shown, strict=False):
             profiles = one["iso_flop"]
             for colour, profile in zip(shades(COLOURS[0], len(profiles)), profiles, strict=True):
                 order = np.argsort(profile["n"])
                 n, loss = np.array(profile["n"])[order], np.array(profile["loss"])[order]
-                axes.plot(n, loss, marker="o", markersize=3, color=colour, label=f"C = {profile['budget']:.2g}")
+                axes.plot(n, loss, marker="o", markersize=3, color=colour, label=f"C = {profile['budget']:.2g} FLOPs")
                 if profile["best_n"] is not None:
                     axes.scatter([profile["best_n"]], [profile["best_loss"]], marker="*", s=60, color=colour, zorder=3)
             size_axis(axes, [n for profile in profiles for n in profile["n"]])
-            axes.set(xlabel="parameters N", title=f"{one['family']}, N {one['n_convention']}")
-            axes.legend(fontsize=7.5)
+            axes.set_xlabel("parameters N; a star is the vertex of a budget's parabola")
+            counted = f"N {one['n_convention'].replace('_', '-')}, C {one['flops_convention']}"
+            legend_above(axes, 2, title=f"{one['family']}, {counted}")
         panels[0].set_ylabel("validation loss (nats per token)")
     return figure
 

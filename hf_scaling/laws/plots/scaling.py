@@ -66,8 +66,8 @@ def _draw_fit(axes: "Axes", fit: Mapping[str, Any], index: int) -> None:
     if c >= axes.get_ylim()[0]:
         axes.axhline(c, color=colour, linestyle=":", linewidth=0.9)
         axes.annotate(
-            f"c = {c:.2f}", (0.01, c), xycoords=axes.get_yaxis_transform(), xytext=(0, 2), textcoords="offset points",
-            color=colour, fontsize=7.5,
+            f"c = {c:.2f}", (1, c), xycoords=axes.get_yaxis_transform(), xytext=(2, 0), textcoords="offset points",
+            va="center", color=colour, fontsize=7.5,
         )  # fmt: skip
 
 

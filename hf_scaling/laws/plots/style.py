@@ -15,6 +15,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
@@ -76,6 +77,24 @@ def drawing(
         yield figure, list(panels.flat)
 
 
+@contextmanager
+def gallery(count: int, width: float, most: int = 3) -> "Iterator[tuple[Figure, Sequence[Axes]]]":
+    """A figure of `count` panels in rows of at most `most`; those in the first column bear the label of the rest."""
+    columns = max(min(count, most), 1)
+    rows = max(-(-count // columns), 1)
+    with drawing(rows, columns, width) as (figure, panels):
+        yield figure, panels[:count]
+        for axes in panels[count:]:
+            axes.set_axis_off()
+        for axes in panels[columns::columns]:
+            axes.set_ylabel(panels[0].get_ylabel())
+
+
+def legend_above(axes: "Axes", columns: int = 1, **options: Any) -> None:
+    """A legend over the panel, never over the data; a `title` stands in for the panel's own."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, fontsize=8, alignment="left", **options)
+
+
 def size_axis(axes: "Axes", sizes: Sequence[float]) -> None:
     """A logarithmic axis of sizes, with ticks such as 30k and 1M."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -90,11 +109,17 @@ def size_axis(axes: "Axes", sizes: Sequence[float]) -> None:
 
 def plain_log_ticks(axes: "Axes") -> None:
     """Losses as 1, 1.5, 2 ... on the logarithmic axis, rather than as powers of ten."""
+    plain_numbers(axes.yaxis, (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0))
+
+
+def plain_numbers(axis: "Axis", leading: Sequence[float]) -> None:
+    """Ticks of a logarithmic axis written out, at these multiples of powers of ten; fewer where it spans many."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=leading if high / low < 50 else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def short(n: float) -> str:
