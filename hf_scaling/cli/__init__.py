@@ -27,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _Parser(prog="hf-scaling", description="Scaling laws of language models of symbolic music.")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
-        command.options(subparsers.add_parser(name, help=command.help, description=command.help))
+        layout = argparse.RawDescriptionHelpFormatter if command.more else argparse.HelpFormatter
+        described = {"help": command.help, "description": command.help, "epilog": command.more}
+        command.options(subparsers.add_parser(name, formatter_class=layout, **described))
     options = parser.parse_args(arguments)
     return exit_code("hf-scaling", lambda: COMMANDS[options.command].run(options) or 0)

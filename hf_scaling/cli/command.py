@@ -8,12 +8,13 @@ from typing import NamedTuple
 class Command(NamedTuple):
     """One subcommand: its one-line help, the function that adds its options, and the one that runs it.
 
-    `run` may return an exit code; None is 0.
+    `run` may return an exit code; None is 0. `more` stands below the options of `--help`, as it is written.
     """
 
     help: str
     options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int | None]
+    more: str | None = None
 
 
 def level(text: str) -> float:

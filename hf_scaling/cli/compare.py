@@ -31,8 +31,19 @@ def _compare(options: argparse.Namespace) -> None:
     write_outputs(result, describe_comparison(result), options.json, options.figure, draw)
 
 
+_HELP = """\
+Compared are the runs of the longest horizon that both families have: their
+exponents; how many times the parameters, FLOPs and seconds the first needs to
+reach a loss of the second; the losses on the same tunes at each common size,
+by a paired bootstrap over tunes; and the loss by tokens of context. Each
+answer is a sentence with its interval.
+
+example:
+  hf-scaling compare outputs/laptop gpt2 folk_lstm
+"""
+
 COMMANDS = {
     "compare": Command(
-        "compare two families: exponents, cost at equal loss, paired losses, with intervals", _options, _compare
+        "compare two families: exponents, cost at equal loss, paired losses, with intervals", _options, _compare, _HELP
     ),
 }

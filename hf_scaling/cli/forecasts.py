@@ -65,8 +65,39 @@ def _plan(options: argparse.Namespace) -> None:
     print(json.dumps(result, indent=2) if options.json else describe_designs(result))
 
 
+_FORECAST_HELP = """\
+Writes STUDY/forecasts/RUN_ID.json: the loss, its 50 and 90 % intervals, the
+form that had the least rolling-origin error, a hash of the runs it rests on,
+and the time. It is never written over, and refused once the run has begun.
+With fewer than two runs more than parameters in hand it holds the reason why
+there is no forecast.
+
+example, of a run that STUDY/plan.json names:
+  hf-scaling forecast outputs/laptop --run RUN_ID
+"""
+_SCORE_HELP = """\
+Beside each error stands that of persistence, the loss of the next smaller
+model: a flat curve earns nothing. A forecast that was changed, whose runs were
+changed, or whose run began first is refused.
+"""
+_PLAN_HELP = """\
+Sizes of the study's ladder, horizons and seeds are chosen together, N and D
+varied independently; with the schedule wsd horizons share a trunk and pay for
+their cooldowns. A time is turned into runs by a few measured updates of each
+size. The law is that of the study's own runs where it has enough of them, and
+else assumed. The best designs are simulated.
+
+examples:
+  hf-scaling plan recipes/studies/laptop.yaml --budget 2h
+  hf-scaling plan recipes/studies/laptop.yaml --budget 1e15
+"""
+
 COMMANDS = {
-    "forecast": Command("seal a prediction of a run's loss before it begins", _forecast_options, _forecast),
-    "score": Command("compare sealed forecasts with what the runs gave", _score_options, _score),
-    "plan": Command("which runs to make, so that the exponent's interval is narrowest", _plan_options, _plan),
+    "forecast": Command(
+        "seal a prediction of a run's loss before it begins", _forecast_options, _forecast, _FORECAST_HELP
+    ),
+    "score": Command("compare sealed forecasts with what the runs gave", _score_options, _score, _SCORE_HELP),
+    "plan": Command(
+        "which runs to make, so that the exponent's interval is narrowest", _plan_options, _plan, _PLAN_HELP
+    ),
 }

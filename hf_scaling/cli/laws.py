@@ -57,10 +57,14 @@ def _table_options(parser: argparse.ArgumentParser) -> None:
 
 def _fit_options(parser: argparse.ArgumentParser) -> None:
     _table_options(parser)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "forms:\n" + "\n".join(f"  {name:17} {meaning}" for name, meaning in FORMS.items())
     parser.add_argument("--form", choices=FORMS, default="power", help="the law, see below (default power)")
-    parser.add_argument("--bootstrap", type=count, default=0, metavar="K", help="intervals from K resamples as well")
+    parser.add_argument(
+        "--bootstrap",
+        type=count,
+        default=0,
+        metavar="K",
+        help="percentile intervals of K resamples as well; power is then fitted to log-loss, as the other forms are",
+    )
     parser.add_argument("--seed", type=count, default=0, help="of the bootstrap (default 0)")
 
 
@@ -139,7 +143,35 @@ def _frontier(options: argparse.Namespace) -> None:
     write_outputs(result, describe_frontiers(result), options.json, options.figure, draw)
 
 
+_FORMS_HELP = "\n".join(f"  {name:17} {meaning}" for name, meaning in FORMS.items())
+_FIT_HELP = f"""\
+forms, L in nats per token, N in parameters, D and U in tokens:
+{_FORMS_HELP}
+
+A column of N (n_params) and one of loss (val_loss) are needed, and what the
+form reads: D (n_tokens), U (n_unique_tokens). Where there is a C (flops) and
+no D, D is C/(6N). Each family (group) is fitted by itself. An exponent is not
+resolved where its interval is open or wider than the estimate.
+
+examples:
+  hf-scaling fit runs.csv
+  hf-scaling fit runs.csv --form chinchilla --bootstrap 1000 --json fit.json
+  hf-scaling fit outputs/laptop --figure law.png --figure law.csv
+"""
+_FRONTIER_HELP = """\
+L(N, D) = A N^-alpha + B D^-beta + E is fitted to runs at several N and D; its
+optimum is given for C = 6ND and, where the table has a C (flops,
+flops_causal), for FLOPs as they were counted. Budgets with runs of four sizes
+and more are checked by IsoFLOP parabolas.
+
+examples:
+  hf-scaling frontier runs.csv
+  hf-scaling frontier outputs/laptop --budgets 1e15 1e16 --figure frontier.png
+"""
+
 COMMANDS = {
-    "fit": Command("fit a scaling law to a table of runs, with intervals and a verdict", _fit_options, _fit),
-    "frontier": Command("compute-optimal N and D for budgets of FLOPs, with intervals", _frontier_options, _frontier),
+    "fit": Command("fit a scaling law to a table of runs, with intervals and a verdict", _fit_options, _fit, _FIT_HELP),
+    "frontier": Command(
+        "compute-optimal N and D for budgets of FLOPs, with intervals", _frontier_options, _frontier, _FRONTIER_HELP
+    ),
 }

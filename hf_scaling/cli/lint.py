@@ -23,6 +23,18 @@ def _lint(options: argparse.Namespace) -> int:
     return 1 if result["findings"] else 0
 
 
+_HELP = """\
+Each finding says what it does to the conclusion and how to mend it. A study
+folder is checked whole, its schedules, learning rates and leak report
+included; of a bare table, what its columns tell.
+
+examples:
+  hf-scaling lint outputs/laptop
+  hf-scaling lint runs.csv --form chinchilla
+"""
+
 COMMANDS = {
-    "lint": Command("name what makes a study's conclusions wrong or fragile; exit code 1 if anything", _options, _lint)
+    "lint": Command(
+        "name what makes a study's conclusions wrong or fragile; exit code 1 if anything", _options, _lint, _HELP
+    )
 }

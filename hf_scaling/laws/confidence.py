@@ -45,8 +45,8 @@ class Profiles:
             tangent: change of theta along each profile for a change of its quantity by 1, shape (m, quantities, p).
         """
         fits, count = guess.shape
-        grid = np.meshgrid(np.arange(fits), np.arange(count), [-1.0, 1.0], indexing="ij")
-        fit, which, direction = (part.ravel() for part in grid)
+        fit, which = np.repeat(np.arange(fits), 2 * count), np.tile(np.repeat(np.arange(count), 2), fits)
+        direction = np.tile([-1.0, 1.0], fits * count)
         guess = guess[fit, which]
         theta, path = self.theta[fit], direction[:, None] * tangent[fit, which]
         inner, inner_z = np.zeros(len(fit)), np.zeros(len(fit))
@@ -75,7 +75,7 @@ class Profiles:
             share = np.clip((1 - inner_z[rows]) / (outer_z[rows] - inner_z[rows]), 0.02, 0.98)
             step[rows] = inner[rows] + share * (outer[rows] - inner[rows])
             _, z, _ = advance()
-            wide = np.maximum(outer_z[rows] - inner_z[rows], 1 - inner[rows] / outer[rows]) > _NARROW
+            wide = (outer_z[rows] - inner_z[rows] > _NARROW) | (outer[rows] - inner[rows] > _NARROW * outer[rows])
             rows = rows[(np.abs(z - 1) > _CLOSE) & wide]
             if not len(rows):
                 break

@@ -90,7 +90,8 @@ class Profile:
             b0 = spread @ weighted / s
             rss = (deviation - b0[:, None] * spread) ** 2 @ self.weights
             found[:, part] = rss, b0, s, mean + 1
-        return Ellipse(*found, count, k0)
+        rss, b0, s, g_mean = found
+        return Ellipse(rss, b0, s, g_mean, count, k0)
 
     def solve(self, alphas: Array) -> tuple[Array, Array, Array]:
         """Constrained misfit, b and c for each alpha; where both bounds bind, the flat line b = 0 is the better one."""

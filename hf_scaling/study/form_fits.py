@@ -87,7 +87,7 @@ def _cell(point: Point, name: str, convention: str) -> float | None:
 
 
 def _runs(members: Sequence[Point], convention: str, form: Form) -> Runs:
-    columns = {}
+    columns: dict[str, Any] = {}
     for name in form.columns:
         values = [_cell(point, name, convention) for point in members]
         if any(value is None for value in values):
