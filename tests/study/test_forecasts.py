@@ -47,6 +47,8 @@ def test_a_forecast_is_sealed_then_scored(study, commands):
     made = commands.run("hf-scaling", "forecast", study, "--run", LARGEST)
     assert made.code == 0, made.stderr
     assert "from 9 runs of smaller models" in made.stdout
+    assert "rolling-origin error, by which the form was chosen: chinchilla" in made.stdout
+    assert "persistence, the loss of the next smaller model" in made.stdout
     record = read_json(study / "forecasts" / f"{LARGEST}.json")
     assert record["loss"] == pytest.approx(loss(SIZES[-1], HORIZONS[-1]), rel=0.03)
     assert record["persistence"] == pytest.approx(loss(SIZES[-2], HORIZONS[-1]), rel=0.002)
@@ -85,6 +87,8 @@ def test_runs_of_its_own_size_tell_nothing_beforehand(study, commands):
 
 def test_too_few_runs_are_a_reason_and_no_forecast(study, commands):
     run_id = f"gpt2-{SIZES[1]}-{HORIZONS[0]}"
+    lines = (study / LEDGER).read_text().splitlines(keepends=True)
+    (study / LEDGER).write_text("".join(lines[:3]))  # the runs of the smallest size
     made = commands.run("hf-scaling", "forecast", study, "--run", run_id)
     assert made.code == 0
     assert "no forecast, 3 runs in hand, a forecast needs at least 6" in made.stdout
@@ -103,18 +107,27 @@ def test_what_proves_nothing_is_refused(study, commands):
     (study / "runs" / LARGEST).mkdir(parents=True)
     assert "has begun already" in refused("forecast", study, "--run", LARGEST)
     (study / "runs" / LARGEST).rmdir()
+    finished = f"gpt2-{SIZES[0]}-{HORIZONS[0]}"  # its folder was removed, its row was not
+    assert "has begun already" in refused("forecast", study, "--run", finished)
+    assert not (study / "forecasts").exists()
     commands.run("hf-scaling", "forecast", study, "--run", LARGEST)
     path = study / "forecasts" / f"{LARGEST}.json"
     sealed = path.read_text()
 
     write_json(path, json.loads(sealed) | {"loss": 1.0})
     assert "was changed after it was sealed" in refused("score", study)
+    path.write_text("[]")
+    assert "got list, expected an object" in refused("score", study)
     path.write_text(sealed)
 
     ledger = (study / LEDGER).read_text()
     rows = [row | {"val_loss": row["val_loss"] + 1} for row in finished_rows(study / LEDGER)]
     write_jsonl(study / LEDGER, rows)
     assert "the runs it rests on are not those of" in refused("score", study)
+    (study / LEDGER).write_text(ledger)
+
+    finish(study, SIZES[-1], HORIZONS[-1], started_at=None)
+    assert "has no started_at in runs.jsonl" in refused("score", study)
     (study / LEDGER).write_text(ledger)
 
     finish(study, SIZES[-1], HORIZONS[-1], started_at="2020-01-01T00:00:00Z")

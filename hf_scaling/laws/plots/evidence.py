@@ -27,7 +27,10 @@ def profile_figure(fits: Sequence[Mapping[str, Any]]) -> "Figure":
                 axes.plot(profile["alpha"], profile["misfit"], color=colour, linestyle=dash, label=fit["family"])
                 axes.axvline(fit["params"]["alpha"], color=colour, linewidth=0.8, linestyle=":")
             axes.axhline(1, color="#555555", linewidth=0.9)
-            axes.annotate(f"{level} interval", (0.99, 1), xycoords=axes.get_yaxis_transform(), ha="right", va="bottom")
+            axes.annotate(
+                f"{level}\ninterval", (1, 1), xycoords=axes.get_yaxis_transform(), xytext=(2, 0),
+                textcoords="offset points", va="center", fontsize=8,
+            )  # fmt: skip
             axes.set(xscale="log", ylim=(0, 3), xlabel="exponent α")
             plain_numbers(axes.xaxis, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
             title = f"N {convention.replace('_', '-')}"
