@@ -45,7 +45,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["hf_scaling", "hf_scaling.*"]),
     package_data={
-        "hf_scaling.report": ["*.html", "*.css"],
+        "hf_scaling.report": ["*.html", "*.css", "chapters/*.html"],
         "hf_scaling.hub": ["cards/*", "space/*.txt"],
         "hf_scaling.study": ["*.html"],
     },

@@ -90,14 +90,14 @@ def portray(text: str) -> Portrait:
         return Portrait(*tiers, repaired_strict=False)
     machine = read(mended.text)
     verdict = judge(machine, mended.text)
-    notes, bars = _listen(machine)
+    notes, bars = listen(machine)
     if len(notes) < 2:
         return Portrait(*tiers, repaired_strict=verdict.strict)
     wrong_bars = sum(found.code in ("bar-long", "bar-short") for found in verdict.diagnostics)
     key, full_bar = header(mended.text).key, header(mended.text).meter.bar
     pitches = np.array([note.pitch for note in notes])
     tonic = _tonic(key)
-    sections = _sections(machine, bars)
+    sections = sections_of(machine, bars)
     return Portrait(
         *tiers,
         repaired_strict=verdict.strict and full_bar is not None,
@@ -115,7 +115,7 @@ def portray(text: str) -> Portrait:
     )
 
 
-def _listen(machine: Machine) -> tuple[list[Heard], list[list[Heard]]]:
+def listen(machine: Machine) -> tuple[list[Heard], list[list[Heard]]]:
     """The notes of the first voice, and the same bar by bar; a note tied over a bar line counts where it begins."""
     heard: list[Heard] = []
     bars: list[list[Heard]] = [[]]
@@ -139,15 +139,17 @@ def _listen(machine: Machine) -> tuple[list[Heard], list[list[Heard]]]:
     return heard, bars
 
 
-class _Section(NamedTuple):
+class Section(NamedTuple):
     """What stands between two double bars or repeats, the second and later endings left out."""
 
     length: float  # in whole notes
     notes: list[Heard]
+    repeated: bool  # by a repeat sign at its end
 
 
-def _sections(machine: Machine, bars: list[list[Heard]]) -> list[_Section]:
-    sections: list[_Section] = []
+def sections_of(machine: Machine, bars: list[list[Heard]]) -> list[Section]:
+    """The sections of a tune; `bars` are those of `listen`."""
+    sections: list[Section] = []
     length, notes, other_ending = 0.0, list[Heard](), False
     lines = (event for event in machine.events if isinstance(event, Bar) and event.line.line)
     for bar, event in zip(bars, lines, strict=False):
@@ -156,13 +158,13 @@ def _sections(machine: Machine, bars: list[list[Heard]]) -> list[_Section]:
         line = event.line
         if line.repeat_end or line.repeat_start or (line.strong and not line.endings):
             if notes:
-                sections.append(_Section(length, notes))
+                sections.append(Section(length, notes, line.repeat_end))
             length, notes, other_ending = 0.0, [], False
         other_ending = other_ending or bool(line.endings and line.endings[0] > 1)
-    return [*sections, _Section(length, notes)] if notes else sections
+    return [*sections, Section(length, notes, False)] if notes else sections
 
 
-def _even(sections: list[_Section], full_bar: float) -> float | None:
+def _even(sections: list[Section], full_bar: float) -> float | None:
     """A pickup more or less makes no difference."""
     bars = [round(section.length / full_bar) for section in sections]
     return float(np.mean([count > 0 and count % 4 == 0 for count in bars])) if bars else None
@@ -172,7 +174,12 @@ def _alike(sections: list[list[Heard]]) -> float | None:
     pairs = [(one, other) for index, one in enumerate(sections) for other in sections[index + 1 :]]
     if not pairs:
         return None
-    return float(np.mean([1 - _edits(one, other) / max(len(one), len(other)) for one, other in pairs]))
+    return float(np.mean([likeness(*pair) for pair in pairs]))
+
+
+def likeness(one: Sequence[object], other: Sequence[object]) -> float:
+    """1 less the edit distance of two passages over the length of the longer, which is not empty."""
+    return 1 - _edits(one, other) / max(len(one), len(other))
 
 
 def _edits(one: Sequence[object], other: Sequence[object]) -> int:

@@ -1,7 +1,8 @@
 """What the page says of the data: leaks between splits, and compressors beside the best model."""
 
 from hf_scaling.report import formats
-from hf_scaling.report.reading import Record, Study
+from hf_scaling.report.files import Record
+from hf_scaling.report.reading import Study
 
 _PAIRS = {
     "validation_in_train": "validation in train",
@@ -41,6 +42,12 @@ def baseline_rows(study: Study) -> list[Record]:
 
 def against_compressor(study: Study) -> str | None:
     """Whether the best model needs fewer bits for the test tunes than PPMd, or None where either is missing."""
+    clause = compressor_clause(study)
+    return clause and f"{clause[0].upper()}{clause[1:]}."
+
+
+def compressor_clause(study: Study) -> str | None:
+    """The same without a full stop, to stand within a sentence."""
     rows = baseline_rows(study)
     ppm = next((row for row in rows if row["name"].startswith("PPMd")), None)
     best = next((row for row in rows if row["best"]), None)
@@ -50,6 +57,6 @@ def against_compressor(study: Study) -> str | None:
     verdict = "beats the compressor by" if gap > 0 else "does not beat the compressor, which is better by"
     close = ", less than two standard errors of the evaluation" if abs(gap) < 2 * (best["error"] or 0) else ""
     return (
-        f"On the test tunes the best model needs {best['shown']} bits per character and {ppm['name']} needs "
-        f"{ppm['shown']}: the model {verdict} {formats.fixed(abs(gap))}{close}."
+        f"on the test tunes the best model needs {best['shown']} bits per character and {ppm['name']} needs "
+        f"{ppm['shown']}: the model {verdict} {formats.fixed(abs(gap))}{close}"
     )

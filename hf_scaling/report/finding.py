@@ -1,12 +1,12 @@
-"""What a study found, in sentences made from its data alone."""
+"""What the runs of a study say of size and families, in sentences made from its data alone."""
 
 import math
 from dataclasses import dataclass
 from statistics import NormalDist, fmean
 
 from hf_scaling.report import formats
-from hf_scaling.report.corpus import against_compressor
-from hf_scaling.report.reading import Record, Study
+from hf_scaling.report.files import Record
+from hf_scaling.report.reading import Study
 
 _DEFAULT_LEVEL = 0.9
 
@@ -50,26 +50,24 @@ def _mean(values: list[float | None]) -> float | None:
     return fmean(known) if values and len(known) == len(values) else None
 
 
-def _level(study: Study) -> float:
+def level(study: Study) -> float:
+    """Of the intervals."""
     return float((study.fits or {}).get("level", _DEFAULT_LEVEL))
 
 
 def finding(study: Study) -> list[tuple[str, str]]:
-    """The sentences of the opening paragraph, each run of them under a lead word (or none)."""
-    if not study.finished:
-        return [("", "No run has finished yet, so there is nothing to report.")]
+    """The sentences beside the figure, each run of them under a lead word."""
     ladders = {family: rungs(study, family) for family in study.families}
     parts = [
-        (f"{formats.family(family)}.", " ".join([_fall(ladder, _level(study)), *_exponent(study, family)]))
+        (f"{formats.family(family)}.", " ".join([_fall(ladder, level(study)), *_exponent(study, family)]))
         for family, ladder in ladders.items()
         if ladder
     ]
-    compared = " ".join([*_matched(study), *_comparison(study)])
-    last = (("Compared.", compared), ("Against a compressor.", against_compressor(study)))
-    return [*parts, *((lead, text) for lead, text in last if text)]
+    compared = " ".join([*_matched(study), *_comparison(study)]) if parts else ""
+    return [*parts, *([("Compared.", compared)] if compared else [])]
 
 
-def _fall(ladder: list[Rung], level: float) -> str:
+def _fall(ladder: list[Rung], at: float) -> str:
     first, last = ladder[0], ladder[-1]
     if len(ladder) == 1:
         return (
@@ -78,7 +76,7 @@ def _fall(ladder: list[Rung], level: float) -> str:
         )
     sentence = (
         f"From {formats.short(first.n_params)} to {formats.short(last.n_params)} parameters, validation loss "
-        f"{_direction(first, last, level)} {formats.fixed(first.loss)} to {formats.fixed(last.loss)} nats per token"
+        f"{direction(first, last, at)} {formats.fixed(first.loss)} to {formats.fixed(last.loss)} nats per token"
     )
     if first.bpc is not None and last.bpc is not None:
         sentence += f" ({formats.fixed(first.bpc)} to {formats.fixed(last.bpc)} bits per character)"
@@ -90,9 +88,9 @@ def _fall(ladder: list[Rung], level: float) -> str:
     return f"{sentence}."
 
 
-def _direction(first: Rung, last: Rung, level: float) -> str:
+def direction(first: Rung, last: Rung, at: float) -> str:
     """What the evaluation errors allow to say of the way from one loss to the other."""
-    low, high = _gap_interval(first, last, level) or (first.loss - last.loss,) * 2
+    low, high = _gap_interval(first, last, at) or (first.loss - last.loss,) * 2
     return "falls from" if low > 0 else "rises from" if high < 0 else "shows no clear change,"
 
 
@@ -107,14 +105,14 @@ def _rises(ladder: list[Rung]) -> list[str]:
     return [f"from {formats.short(a.n_params)} to {formats.short(b.n_params)}" for a, b in stretches]
 
 
-def _gap_interval(a: Rung, b: Rung, level: float) -> tuple[float, float] | None:
+def _gap_interval(a: Rung, b: Rung, at: float) -> tuple[float, float] | None:
     """Interval of loss(a) - loss(b) by the errors of the evaluation, or None where these are not known.
 
     The two are taken as independent. They read the same tunes, so the true interval is the narrower one.
     """
     if a.stderr is None or b.stderr is None:
         return None
-    reach = NormalDist().inv_cdf(0.5 + level / 2) * math.hypot(a.stderr, b.stderr)
+    reach = NormalDist().inv_cdf(0.5 + at / 2) * math.hypot(a.stderr, b.stderr)
     return a.loss - b.loss - reach, a.loss - b.loss + reach
 
 
@@ -124,49 +122,65 @@ def _exponent(study: Study, family: str) -> list[str]:
     if not fits:
         return []
     fit = fits[0]
-    counted = f"with N {formats.convention(fit['n_convention'])}"
-    alpha = fit["params"].get("alpha")
-    if alpha is None:
+    if fit["params"].get("alpha") is None:
         return [f"Its exponent is not resolved: {fit['n_points']} points are too few to fit."]
-    ends = formats.interval(fit["intervals"].get("alpha"), 2)
-    estimate = f"α = {formats.fixed(alpha, 2)}, {formats.percent(fit.get('level', _DEFAULT_LEVEL))} interval {ends}"
-    if fit["verdict"] == "resolved":
-        sentence = f"Its exponent is {estimate}, {counted}"
-    else:
-        sentence = f"Its exponent is not resolved (best fit {estimate}), {counted}"
     others = [
         f"{formats.convention(other['n_convention'])} it is {other['verdict']}"
         for other in fits[1:]
         if other["verdict"] != fit["verdict"]
     ]
-    return ["; ".join([sentence, *others]) + "."]
+    estimate = f"{_estimate(fit)}, with N {formats.convention(fit['n_convention'])}"
+    if fit["verdict"] != "resolved":
+        estimate = f"not resolved (best fit {_estimate(fit)}), with N {formats.convention(fit['n_convention'])}"
+    return ["; ".join([f"Its exponent is {estimate}", *others]) + "."]
+
+
+def _estimate(fit: Record) -> str:
+    ends = formats.interval(fit["intervals"].get("alpha"), 2)
+    estimate = f"α = {formats.fixed(fit['params']['alpha'], 2)}"
+    return f"{estimate}, {formats.percent(fit.get('level', _DEFAULT_LEVEL))} interval {ends}"
+
+
+def exponent_clause(study: Study, family: str) -> str | None:
+    """The exponent with its interval, by the first convention of N; None where nothing was fitted."""
+    fit = next((fit for fit in (study.fits or {}).get("fits", []) if fit["family"] == family), None)
+    if fit is None:
+        return None
+    if fit["params"].get("alpha") is None:
+        return "exponent not resolved: too few points to fit"
+    return _estimate(fit) if fit["verdict"] == "resolved" else f"exponent not resolved: best fit {_estimate(fit)}"
 
 
 def _matched(study: Study) -> list[str]:
-    """The two families at the largest size that both have, with the interval of the difference."""
     if len(study.families) < 2:
         return []
+    clause = matched_clause(study)
+    return [f"{clause[0].upper()}{clause[1:]}."]
+
+
+def matched_clause(study: Study) -> str:
+    """The first two families at the largest size that both have, with the interval of the difference."""
     one, two = study.families[:2]
     ours, theirs = ({rung.size: rung for rung in rungs(study, family)} for family in (one, two))
     shared = [size for size in ours if size in theirs]
     if not shared:
-        return ["The two families have no size in common, so neither can be called better."]
+        return "the two families have no size in common, so neither can be called better"
     a, b = ours[shared[-1]], theirs[shared[-1]]
     if a.loss > b.loss:
         one, two, a, b = two, one, b, a
     counts = " and ".join(dict.fromkeys((formats.short(a.n_params), formats.short(b.n_params))))
-    where = f"At the largest matched size, {shared[-1]} (N = {counts}), "
+    where = f"at the largest matched size, {shared[-1]} (N = {counts}), "
     gap = f"{formats.fixed(b.loss - a.loss)} nats per token"
     if a.bpc is not None and b.bpc is not None:
         gap += f" ({formats.fixed(b.bpc - a.bpc)} bits per character)"
-    ends = _gap_interval(b, a, _level(study))
+    ends = _gap_interval(b, a, level(study))
     if ends is None:
-        return [f"{where}{formats.family(one)} has the lower loss by {gap}, without an interval."]
-    shown = f"{formats.percent(_level(study))} interval of the evaluation {formats.interval(ends)} nats"
+        return f"{where}{formats.family(one)} has the lower loss by {gap}, without an interval"
+    shown = f"{formats.percent(level(study))} interval of the evaluation {formats.interval(ends)} nats"
     if ends[0] <= 0:
-        return [f"{where}neither is shown to be better: they differ by {gap}, {shown}."]
+        return f"{where}neither is shown to be better: they differ by {gap}, {shown}"
     seeds = "; with one seed each, what another seed would change is not in it" if max(a.seeds, b.seeds) == 1 else ""
-    return [f"{where}{formats.family(one)} is better by {gap}, {shown}{seeds}."]
+    return f"{where}{formats.family(one)} is better by {gap}, {shown}{seeds}"
 
 
 def _comparison(study: Study) -> list[str]:

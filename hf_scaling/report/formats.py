@@ -13,7 +13,7 @@ _LARGEST = 1e300  # NaN, infinity and integers beyond the range of floats all fa
 NBSP = "\N{NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_FAMILIES = {"gpt2": "GPT\N{NON-BREAKING HYPHEN}2", "folk_lstm": "LSTM"}
+_FAMILIES = {"gpt2": "GPT\N{NON-BREAKING HYPHEN}2", "folk_lstm": "LSTM", "llama": "LLaMA"}
 _CONVENTIONS = {"total": "counting all parameters", "non_embedding": "without embeddings", "given": "as given"}
 
 

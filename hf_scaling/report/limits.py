@@ -1,9 +1,10 @@
-"""What a study cannot say, in sentences that depend on its data where they can."""
+"""What a study cannot say, and what would prove it wrong, in sentences that depend on its data where they can."""
 
 from typing import Any
 
 from hf_scaling.report import formats
-from hf_scaling.report.finding import rungs
+from hf_scaling.report.files import Record
+from hf_scaling.report.finding import direction, level, rungs
 from hf_scaling.report.reading import Study
 
 _ENOUGH_POINTS = 9  # three for each parameter of the law: from there on its residuals say something about its form
@@ -88,4 +89,56 @@ def _learning_rate_limit(study: Study) -> str | None:
     return (
         "Each size was trained at a single learning rate. A size whose best rate lies elsewhere is shown worse than it "
         "is, which biases the exponent."
+    )
+
+
+def falsifiers(study: Study) -> list[str]:
+    """What another run, or another look, would have to show to overturn what the page claims."""
+    found = [sentence for family in study.families if (sentence := _no_fall(study, family))]
+    found += [sentence for fit in (study.fits or {}).get("fits", []) if (sentence := _beyond_band(study, fit))]
+    for pair in study.comparisons or []:
+        if any(size["verdict"] == "resolved" for size in pair["sizes"]):
+            one, two = (formats.family(name) for name in pair["families"])
+            found.append(
+                f"{one} against {two}: further seeds, or rates tuned for each, after which the interval of the "
+                "difference at equal N holds 0."
+            )
+    if any(score["loss"] is not None for score in study.scores or []):
+        found.append(
+            "Forecasts: outcomes that leave 90 % intervals more often than one time in ten, as runs are added."
+        )
+    if study.best and study.baselines:
+        found.append(
+            "The best model against the compressor: test tunes that turn out to be in the training text; the leak "
+            "report says what was looked for."
+        )
+    return found or ["Nothing is claimed yet that could be falsified."]
+
+
+def _no_fall(study: Study, family: str) -> str | None:
+    """What would take back that the loss falls with size."""
+    ladder = rungs(study, family)
+    if len(ladder) < 2 or direction(ladder[0], ladder[-1], level(study)) != "falls from":
+        return None
+    first, last = ladder[0], ladder[-1]
+    return (
+        f"{formats.family(family)}’s fall: seeds, or a rate tuned at each size, with which {last.size} is no better than "
+        f"{first.size}, a gap of {formats.fixed(first.loss - last.loss)} nats per token."
+    )
+
+
+def _beyond_band(study: Study, fit: Record) -> str | None:
+    """What a model half as large again as the largest would have to lose, by the first convention of N."""
+    curve = fit.get("curve") or {}
+    if fit["n_convention"] != "total" or not curve.get("n") or fit["family"] not in study.families:
+        return None
+    if fit["verdict"] != "resolved" or not curve.get("lower"):
+        return (
+            f"{formats.family(fit['family'])}: its exponent is not resolved, so no single run could contradict it; "
+            "more sizes and seeds would resolve it first."
+        )
+    ends = formats.interval([curve["lower"][-1], curve["upper"][-1]])
+    return (
+        f"The law of {formats.family(fit['family'])}: models of N = {formats.short(curve['n'][-1])}, trained alike on "
+        f"D = {formats.short(study.horizons[-1])} tokens, whose mean loss lies outside {ends} nats per token."
     )

@@ -1,6 +1,9 @@
-"""From a study folder to `report.html`: one file without scripts, network or anything beside it."""
+"""From a study folder to `report.html`: one file without scripts, network or anything beside it.
 
-import base64
+`reading` reads the folder; the modules of the chapters turn it into words and rows; `_content` gathers what each
+chapter shows; `template.html` puts the chapters, a file each in `chapters/`, in order. Nothing flows back.
+"""
+
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,20 +11,53 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, UndefinedError
 
 from hf_scaling.records import UserError, write_text
-from hf_scaling.report import formats
+from hf_scaling.report import formats, svg
+from hf_scaling.report.charts import cost_charts, loss_charts
 from hf_scaling.report.corpus import against_compressor, baseline_rows, leak_rows
+from hf_scaling.report.decisions import decisions
+from hf_scaling.report.efficiency import efficiency_rows, efficiency_sentences
+from hf_scaling.report.embed import figure_uri
+from hf_scaling.report.families import families_view, figure_name
+from hf_scaling.report.files import Record
 from hf_scaling.report.finding import comparison_sentence, finding
-from hf_scaling.report.limits import limits
-from hf_scaling.report.reading import Record, Study, read_study
+from hf_scaling.report.forecasts import coverage, forecast_clause, forecast_rows, unmade
+from hf_scaling.report.frontier import frontier_rows, joint_rows, optimum_rows, sensitivity
+from hf_scaling.report.headline import headline
+from hf_scaling.report.limits import falsifiers, limits
+from hf_scaling.report.made import choices, commands, config_file, provenance, run_rows
+from hf_scaling.report.music import card, music_summary
+from hf_scaling.report.patterns import drawn_reading, faults, pattern_rows, sample_reading
+from hf_scaling.report.reading import Study, read_study
+from hf_scaling.report.tables import tables
 from hf_scaling.report.worth import worth_rows
 
 _FILTERS = (
     *("family", "convention", "fixed", "plus_minus", "count", "short", "power_of_ten"),
     *("duration", "memory", "percent", "interval", "plain", "yes_or_no", "listed"),
 )
-_ELSEWHERE = ("config_hash", "output_dir")  # shown above the table; a path of one machine, not a choice of the study
-_FIGURES = ("figures/scaling", "figures/training_curves", "dataset/corpus", "music/metrics")
-_MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".mid": "audio/midi", ".opus": "audio/ogg"}
+# id of each chapter, which is also its file in chapters/ -> its name in the contents
+_CHAPTERS = {
+    "scaling": "Loss and size",
+    "forecasts": "Forecasts",
+    "families": "Families",
+    "frontier": "Frontier",
+    "laws": "Laws",
+    "curves": "Training",
+    "efficiency": "Efficiency",
+    "corpus": "Corpus",
+    "baselines": "Baselines",
+    "best": "Best model",
+    "worth": "Worth",
+    "music": "Music",
+    "patterns": "A reading",
+    "decisions": "Decisions",
+    "limits": "Limits",
+    "lint": "Checks",
+    "tables": "Tables",
+    "made": "How it was made",
+}
+_SHOWN_ELSEWHERE = ("command", "predicted_seconds")
+_FIGURES = ("scaling", "profile", "training_curves", "frontier", "iso_flop", "residuals", "forecasts")
 
 
 def write_report(study: Path) -> Path:
@@ -56,44 +92,97 @@ def _template() -> Template:
 
 
 def _content(study: Study) -> dict[str, Any]:
-    """What the template shows; see the headings there."""
-    fits = (study.fits or {}).get("fits", [])
+    """What the template shows, in the order of its chapters."""
     return {
         "study": study,
-        "finding": finding(study),
-        "limits": limits(study),
+        "chapters": _CHAPTERS,
+        "canvas": (svg.WIDTH, svg.HEIGHT),
+        "figures": _figures(study),
+        "headline": headline(study),
         "facts": _facts(study),
+        "tables": tables(study),
+        **_laws(study),
+        **_runs(study),
+        **_data(study),
+        **_music(study),
+        "decisions": decisions(study),
+        "limits": limits(study),
+        "falsifiers": falsifiers(study),
+        "commands": commands(study),
+        "config_file": config_file(study),
+        "provenance": provenance(study),
+        "run_rows": run_rows(study),
+        "configuration": [(key, formats.plain(value)) for key, value in choices(study).items()],
+        "resolved": [
+            (key, formats.plain(value)) for key, value in study.resolved.items() if key not in _SHOWN_ELSEWHERE
+        ],
+    }
+
+
+def _laws(study: Study) -> dict[str, Any]:
+    """Loss against size, forecasts, families, frontier, laws."""
+    fits = (study.fits or {}).get("fits", [])
+    scores, joint = study.scores or [], study.joint
+    return {
+        "loss_charts": loss_charts(study),
+        "finding": finding(study),
+        "forecasts": forecast_rows(scores),
+        "forecast_clause": forecast_clause(scores),
+        "coverage": coverage(scores),
+        "unmade": unmade(scores),
+        "pairs": [families_view(*numbered) for numbered in enumerate(study.comparisons or [])],
+        "joint_rows": joint_rows(joint) if joint else [],
+        "frontier_rows": frontier_rows(joint) if joint else [],
+        "optima": optimum_rows(joint) if joint else [],
+        "sensitivity": sensitivity(joint) if joint else [],
         "fits": fits,
         "warnings": _warnings(fits),
         "comparisons": [
             (name, comparison_sentence(found)) for name, found in ((study.fits or {}).get("comparison") or {}).items()
         ],
-        "figures": {Path(stem).name: _figure(study, stem) for stem in _FIGURES},
-        "scaling_alt": _scaling_alt(fits),
-        "groups": [(name, [run for run in study.runs if run["family"] == name]) for name in study.families],
-        "horizons": sorted({run["n_tokens"] for run in study.finished}),
-        "base_run": _base_run(study),
-        "leaks": leak_rows(study.leaks) if study.leaks else [],
-        "baselines": baseline_rows(study),
-        "verdict_on_baselines": against_compressor(study),
-        "music": _music_summary(study.samples),
-        "cards": [_card(study.folder / "samples", sample) for sample in study.samples],
-        "worth": worth_rows(study.worth) if study.worth else [],
-        "provenance": _provenance(study),
-        "configuration": [(key, formats.plain(value)) for key, value in study.config.items() if key not in _ELSEWHERE],
-        "resolved": [(key, formats.plain(value)) for key, value in study.resolved.items() if key != "command"],
     }
 
 
-def _data_uri(path: Path) -> str | None:
-    """The file as a data URI, or None where there is no such file."""
-    if not path.is_file():
-        return None
-    return f"data:{_MEDIA_TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+def _runs(study: Study) -> dict[str, Any]:
+    """Training and its cost."""
+    rows = efficiency_rows(study)
+    return {
+        "groups": [(name, [run for run in study.runs if run["family"] == name]) for name in study.families],
+        "cost_charts": cost_charts(study),
+        "efficiency": [(name, [row for row in rows if row["family"] == name]) for name in study.families],
+        "efficiency_sentences": efficiency_sentences(study),
+    }
 
 
-def _figure(study: Study, stem: str) -> str | None:
-    return _data_uri(study.folder / f"{stem}.svg") or _data_uri(study.folder / f"{stem}.png")
+def _data(study: Study) -> dict[str, Any]:
+    """The corpus, compressors, and the best model."""
+    source = (study.best or {}).get("from_run_id")
+    return {
+        "leaks": leak_rows(study.leaks) if study.leaks else [],
+        "baselines": baseline_rows(study),
+        "verdict_on_baselines": against_compressor(study),
+        "base_run": next((run for run in study.finished if run["run_id"] == source), None),
+    }
+
+
+def _music(study: Study) -> dict[str, Any]:
+    """What every model writes, the samples, and a reading of both."""
+    return {
+        "worth": worth_rows(study.worth) if study.worth else [],
+        "music": music_summary(study.samples),
+        "cards": [card(study.folder / "samples", sample) for sample in study.samples],
+        "patterns": pattern_rows(study.patterns) if study.patterns else [],
+        "sample_reading": sample_reading(study.patterns) if study.patterns else [],
+        "faults": faults(study.samples),
+        "drawn_reading": drawn_reading(study),
+    }
+
+
+def _figures(study: Study) -> dict[str, str | None]:
+    """The images by name; None where there is none."""
+    compared = [figure_name(*numbered) for numbered in enumerate(study.comparisons or [])]
+    stems = [f"figures/{name}" for name in (*_FIGURES, *compared)] + ["dataset/corpus", "music/metrics"]
+    return {Path(stem).name: figure_uri(study.folder / stem) for stem in stems}
 
 
 def _facts(study: Study) -> list[tuple[str, str]]:
@@ -106,25 +195,19 @@ def _facts(study: Study) -> list[tuple[str, str]]:
     facts = [
         ("runs finished", f"{len(runs)} of {len(study.runs)}"),
         ("parameters N", f"{formats.NBSP}–{formats.NBSP}".join(ends)),
+        ("training tokens D", f"{formats.NBSP}–{formats.NBSP}".join(_ends(study.horizons))),
     ]
-    if (tokens := {run["n_tokens"] for run in runs}) and len(tokens) == 1:
-        facts.append(("training tokens D, each", formats.short(tokens.pop())))
     scored = [*runs, *([study.best] if study.best else [])]
     if bpc := [run["val_bpc"] for run in scored if run.get("val_bpc") is not None]:
         facts.append(("lowest validation loss", f"{formats.fixed(min(bpc), 2)} bpc"))
     if study.samples:
-        summary = _music_summary(study.samples)
+        summary = music_summary(study.samples)
         facts.append(("tunes valid as written", f"{summary['valid']} of {summary['total']}"))
     return facts
 
 
-def _scaling_alt(fits: list[Record]) -> str:
-    parts = [
-        f"{formats.family(fit['family'])} ({formats.convention(fit['n_convention'])}): {fit['n_points']} points, α "
-        + (formats.interval(fit["intervals"].get("alpha"), 2) if fit["verdict"] == "resolved" else "not resolved")
-        for fit in fits
-    ]
-    return "Validation loss against number of parameters, one panel for each way of counting them. " + "; ".join(parts)
+def _ends(values: list[int]) -> list[str]:
+    return list(dict.fromkeys((formats.short(values[0]), formats.short(values[-1]))))
 
 
 def _warnings(fits: list[Record]) -> list[tuple[str, str]]:
@@ -137,82 +220,3 @@ def _warnings(fits: list[Record]) -> list[tuple[str, str]]:
         (f"{formats.family(family)}, N {formats.listed(counted)}", warning)
         for (family, warning), counted in conventions.items()
     ]
-
-
-def _base_run(study: Study) -> Record | None:
-    """The ledger row of the run that the best model continues."""
-    source = (study.best or {}).get("from_run_id")
-    return next((run for run in study.finished if run["run_id"] == source), None)
-
-
-def _music_summary(samples: list[Record]) -> Record:
-    """How many of the tunes are what; a repaired tune never counts as valid."""
-    return {
-        "total": len(samples),
-        "valid": sum(sample["raw_verdict"]["strict"] and not sample["repairs"] for sample in samples),
-        "repaired": sum(bool(sample["repairs"]) for sample in samples),
-        "redrawn": sum(sample["redraws"] > 0 for sample in samples),
-        "constrained": sum(sample.get("constrain", "none") != "none" for sample in samples),
-        "playable_raw": sum(sample["raw_verdict"]["playable"] for sample in samples),
-        "playable": sum(sample["verdict"]["playable"] for sample in samples),
-    }
-
-
-def _card(folder: Path, sample: Record) -> Record:
-    """A sample with its score, MIDI and audio as data URIs."""
-    midi, audio = sample.get("midi") or {}, sample.get("audio") or {}
-    return {
-        **sample,
-        "score_uri": _sample_file(folder, sample.get("score"), ".svg"),
-        "midi_uri": _sample_file(folder, midi.get("file"), ".mid"),
-        "audio_uri": _sample_file(folder, audio.get("file"), ".opus"),
-        "midi": midi,
-    }
-
-
-def _sample_file(folder: Path, name: Any, suffix: str) -> str | None:
-    """A file of the samples folder; a name that leads out of it, or to another kind of file, gives None."""
-    if not isinstance(name, str) or Path(name).name != name or Path(name).suffix != suffix:
-        return None
-    return _data_uri(folder / name)
-
-
-def _provenance(study: Study) -> list[tuple[str, str]]:
-    """How it was made: (label, value), each value a list of all that the runs had."""
-    rows = [
-        ("configuration hash", study.config.get("config_hash")),
-        ("git commit", _distinct(study, "git_commit")),
-        ("command", study.resolved.get("command")),
-        ("device", _distinct(study, "device")),
-        ("precision", _by_family(study, "precision")),
-        ("threads", _distinct(study, "threads")),
-        ("compiled", _distinct(study, "compiled")),
-        ("seeds", _distinct(study, "seed")),
-        ("optimizer", _by_family(study, "optimizer")),
-        ("schedule", _distinct(study, "schedule")),
-        ("tokens a batch", _distinct(study, "batch_tokens")),
-    ]
-    return [(label, formats.plain(value)) for label, value in rows if value not in (None, [])] + _versions(study)
-
-
-def _distinct(study: Study, field: str, family: str | None = None) -> list[Any]:
-    runs = (run for run in study.runs if family in (None, run["family"]))
-    return list(dict.fromkeys(run[field] for run in runs if run.get(field) is not None))
-
-
-def _by_family(study: Study, field: str) -> list[Any]:
-    """The values of a field; with their families where these differ."""
-    values = {family: _distinct(study, field, family) for family in study.families}
-    if len({tuple(found) for found in values.values()}) <= 1:
-        return _distinct(study, field)
-    return [f"{formats.family(family)} {formats.plain(found)}" for family, found in values.items() if found]
-
-
-def _versions(study: Study) -> list[tuple[str, str]]:
-    """The version of each library; all of them where runs differ."""
-    versions: dict[str, list[str]] = {}
-    for run in study.runs:
-        for library, version in (run.get("versions") or {}).items():
-            if version not in versions.setdefault(library, []):
-                versions[library].append(version)
-    return [(library, formats.plain(found)) for library, found in sorted(versions.items())]

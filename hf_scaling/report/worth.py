@@ -1,7 +1,7 @@
 """What the page says of musical worth, from `music.json`."""
 
 from hf_scaling.report import formats
-from hf_scaling.report.reading import Record
+from hf_scaling.report.files import Record
 
 
 def worth_rows(worth: Record) -> list[Record]:

@@ -11,6 +11,8 @@ from hf_scaling.study.evidence import has_horizons, write_comparison, write_figu
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.forecasts import score
 from hf_scaling.study.lint import lint
+from hf_scaling.study.patterns import RECORD as PATTERNS
+from hf_scaling.study.patterns import find_patterns
 from hf_scaling.study.samples import STUDY_PROMPTS, write_samples
 from hf_scaling.training.checkpoints import discard_checkpoints
 from hf_scaling.training.model_folder import load_model
@@ -37,7 +39,9 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
     joint_key = None
     if has_horizons(rows):
         joint_key = folder.stage("joint laws", [fit_key], ["joint.json"], lambda: write_joint(path, config.level))
-    drawn = [comparison_key, joint_key, score(path)]
+    scored = score(path)
+    scores_key = folder.stage("scores", scored, ["scores.json"], lambda: write_json(path / "scores.json", scored))
+    drawn = [comparison_key, joint_key, scores_key]
     figures_key = folder.stage("figures", drawn, ["figures"], lambda: write_figures(path, rows, config.families))
     spec = best_spec(config, runs, rows, prepared.tokens)
     parent = next(run for run in runs if run.run_id == spec.parent)
@@ -54,9 +58,12 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
         write_samples(model, prepared.tokenizer, STUDY_PROMPTS, config.seed, config.sampling, path / "samples")
 
     samples_key = folder.stage("samples", [best_key, config.sampling, config.seed, "strict"], ["samples"], sample)
+    patterns_key = folder.stage(
+        "patterns", [samples_key, prepared.key], [PATTERNS], lambda: write_json(path / PATTERNS, find_patterns(path))
+    )
     lint_key = folder.stage(
         "lint", [fit_key, best_key, prepared.key], ["lint.json"], lambda: write_json(path / "lint.json", lint(path))
     )
     failures = [[row["run_id"], row["error"]] for row in read_ledger(ledger)[0] if row["status"] == "failed"]
-    inputs = [prepared.key, figures_key, best_key, samples_key, lint_key, failures]
+    inputs = [prepared.key, figures_key, best_key, patterns_key, lint_key, failures]
     folder.stage("report", inputs, ["report.html"], lambda: write_report(path))

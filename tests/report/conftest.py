@@ -1,15 +1,19 @@
 """A synthetic study folder in the shapes that the stages write. No number in it was measured."""
 
 import json
+import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from hf_scaling.music.patterns import compare_with_real
 from hf_scaling.records import append_row, write_json, write_jsonl, write_text
+from hf_scaling.study.compare import compare_pairs
 from hf_scaling.study.fits import fit_points
 from hf_scaling.study.lint import lint
 from hf_scaling.study.points import read_points
@@ -23,6 +27,17 @@ LICENCE = {
     "source": "synthetic", "identifier": "other", "text": "none", "notice": "Nothing here was composed.",
     "commercial_use": False, "redistributable": True,
 }  # fmt: skip
+SCORE = {
+    "run_id": "gpt2-3M-00000000", "family": "gpt2", "size": "3M", "n_params": 3_120_000, "n_tokens": 4_194_304,
+    "flops": 1e14, "sealed_at": "2030-01-01T00:00:00Z", "basis": ["a", "b"], "data_hash": "0" * 64,
+    "persistence": 1.62, "loss": 1.53, "form": "power", "intervals": {"0.5": [1.52, 1.54], "0.9": [1.5, 1.56]},
+    "rolling_errors": {"power": 0.01}, "outcome": 1.525, "persistence_error": 0.0623, "error": 0.0033,
+    "inside": {"0.5": True, "0.9": True},
+}  # fmt: skip
+UNMADE = SCORE | {"run_id": "folk_lstm-3M-00000000", "family": "folk_lstm", "loss": None, "reason": "too few runs"}
+REAL = [
+    f"X:1\nT:a\nM:4/4\nL:1/8\nK:D\n|:{bar}|{bar}|{bar}|d2d2d4:|\n" for bar in ("DFAd fdAF", "GBdB AFED", "d2d2d2e2")
+]
 BASELINES = {
     "unit": "bits per character", "convention": "Synthetic bits, counted by nobody.", "train_characters": 270_000,
     "models": [
@@ -97,17 +112,30 @@ def write_data(folder: Path) -> None:
     write_text(folder / "dataset/README.md", "# Synthetic\n\n## Licences\n\n- `synthetic`: no rights, no tunes.\n")
 
 
-def write_runs(folder: Path) -> None:
-    for family, losses in LOSSES.items():
-        for size, loss in zip(SIZES, losses, strict=True):
-            append_row(folder / "runs.jsonl", ledger_row(family, size, loss))
+def write_runs(folder: Path, shares: Sequence[float] = (1.0,)) -> None:
+    """Runs at these shares of the horizon; a shorter one costs 0.1 nats for each halving."""
+    for share, (family, losses) in product(shares, LOSSES.items()):
+        for size, longest in zip(SIZES, losses, strict=True):
+            row = ledger_row(family, size, longest - 0.1 * math.log2(share))
+            row |= {"n_tokens": int(row["n_tokens"] * share), "flops": row["flops"] * share}
+            row |= {"flops_causal": row["flops_causal"] * share}
+            row |= {"run_id": row["run_id"] if share == 1 else f"{row['run_id']}-{share}"}
+            append_row(folder / "runs.jsonl", row)
+            tokens = [100 + 10 * place for place in range(20)]
+            nats = [row["val_loss"] * number for number in tokens]
+            evaluation = {"tune_nats": nats, "tune_tokens": tokens, "position_loss": [row["val_loss"]] * 32}
+            write_json(folder / f"runs/{row['run_id']}/validation.json", evaluation)
 
 
 def write_fits(folder: Path) -> None:
-    write_json(folder / "fits.json", fit_points(read_points(folder)))
+    longest = [point for point in read_points(folder) if point.d == 4_194_304]
+    write_json(folder / "fits.json", fit_points(longest))
+    write_json(folder / "comparison.json", compare_pairs(folder, list(LOSSES), 0.9, 0))
+    write_json(folder / "scores.json", [SCORE, UNMADE])
     write_json(folder / "lint.json", lint(folder))
-    for name in ("scaling", "training_curves"):
+    for name in ("scaling", "profile", "training_curves", "comparison", "forecasts"):
         write_text(folder / f"figures/{name}.svg", SVG)
+        write_text(folder / f"figures/{name}.csv", "x,y\n1,2\n")
 
 
 def write_best(folder: Path) -> None:
@@ -121,6 +149,8 @@ def write_best(folder: Path) -> None:
 
 def write_samples(folder: Path, samples: list[dict[str, Any]]) -> None:
     write_jsonl(folder / "samples/samples.jsonl", samples)
+    numbered = [(one["index"], one["abc"]) for one in samples]
+    write_json(folder / "patterns.json", compare_with_real(numbered, REAL))
     for index in range(1, len(samples) + 1):
         write_text(folder / f"samples/{index:03}.svg", SVG)
         (folder / f"samples/{index:03}.mid").write_bytes(b"MThd synthetic")

@@ -1,0 +1,121 @@
+"""What the page says of two families side by side, from `comparison.json`."""
+
+import re
+
+from hf_scaling.report import formats
+from hf_scaling.report.files import Record
+
+_COSTS = {
+    "n_params": "parameters N, total",
+    "n_params_non_embedding": "parameters N, without embeddings",
+    "flops": "training compute C",
+    "flops_causal": "training compute C, causal attention",
+    "wall_seconds": "wall-clock seconds of training",
+}
+_NO_BREAK = "\N{NON-BREAKING HYPHEN}"
+_WHERE = ("highest loss that both reach", "middle", "lowest")
+
+
+def figure_name(number: int, pair: Record) -> str:
+    """What the figure of the comparison of that number, from 0, is called in the folder."""
+    labels = [formats.family(name).replace(_NO_BREAK, "-") for name in pair["families"]]
+    return "_".join(["comparison", *(labels if number else [])])
+
+
+def families_view(number: int, pair: Record) -> Record:
+    """A comparison of two families, ready for the page."""
+    first, second = (formats.family(name) for name in pair["families"])
+    context = pair.get("context")
+    return {
+        "title": f"{first} against {second}",
+        "first": first,
+        "second": second,
+        "level": formats.percent(pair["level"]),
+        "n_tokens": pair["n_tokens"],
+        "sizes": [_size_row(size) for size in pair["sizes"]],
+        "mean": labelled(pair["mean"]["sentence"]) if pair.get("mean") else None,
+        "costs": [_cost_row(name, pair["multipliers"][name]) for name in _COSTS if name in pair["multipliers"]],
+        "where": _WHERE,
+        "exponents": [
+            (formats.convention(name), found["verdict"], _said(found)) for name, found in pair["exponents"].items()
+        ],
+        "context": context and _context(context),
+        "cautions": [labelled(caution) for caution in pair["cautions"]],
+        "figure": figure_name(number, pair),
+    }
+
+
+def labelled(text: str) -> str:
+    """A sentence with the families as people call them; run ids and file names stay as they are."""
+    return re.sub(r"(?<![\w/-])[a-z][a-z0-9_]*(?![\w/-])", lambda found: formats.family(found[0]), text)
+
+
+def _said(found: Record) -> str:
+    """The sentence of a part, without the verdict that stands beside it."""
+    return labelled(found["sentence"].removeprefix(f"{found['verdict']}: "))
+
+
+def _size_row(size: Record) -> Record:
+    return {
+        "size": size["size"],
+        "n": [formats.short(n) for n in size["n"]],
+        "losses": [formats.fixed(loss) for loss in size["losses"]],
+        "difference": f"{formats.fixed(size['difference'])} {formats.interval(size['interval'])}",
+        "seeds": " and ".join(map(str, size["seeds"])),
+        "verdict": size["verdict"],
+        "sentence": _said(size),
+    }
+
+
+def _cost_row(name: str, cost: Record) -> Record:
+    """`at` has a multiplier with its interval for each loss, or is empty where the families share none."""
+    return {
+        "label": _COSTS[name],
+        "verdict": cost["verdict"],
+        "losses": [formats.fixed(at["loss"]) for at in cost["at"]],
+        "at": [f"{_times(at['multiplier'])} {formats.interval(at['interval'], 2)}" for at in cost["at"]],
+        "sentence": _said(cost),
+    }
+
+
+def _times(multiplier: float | None) -> str:
+    return "undefined" if multiplier is None else f"{formats.fixed(multiplier, 2)}{formats.NBSP}×"
+
+
+def _context(context: Record) -> Record:
+    def span(octave: Record) -> str:
+        least, most = octave["least"], octave["most"]
+        return str(least) if least == most else f"{least} to {most}"
+
+    rows = [
+        (span(octave), [formats.fixed(loss) for loss in octave["losses"]], formats.fixed(octave["difference"]))
+        for octave in context["bins"]
+    ]
+    return {"size": context["size"], "rows": rows, "sentence": labelled(context["sentence"])}
+
+
+def families_clause(pairs: list[Record] | None) -> str | None:
+    """The first pair in one clause: at the largest size of both on the same tunes, and what equal loss costs."""
+    if not pairs or not pairs[0]["sizes"]:
+        return None
+    pair = pairs[0]
+    size, level = pair["sizes"][-1], formats.percent(pair["level"])
+    one, two = (formats.family(name) for name in pair["families"])
+    better, gap, ends = one, -size["difference"], [-end for end in size["interval"][::-1]]
+    if size["difference"] > 0:
+        better, gap, ends = two, size["difference"], size["interval"]
+    shown = f"{formats.fixed(gap)} nats per token, {level} interval {formats.interval(ends)}"
+    where = f"at the largest size of both, {size['size']}, on the same tunes "
+    if size["verdict"] == "resolved":
+        seeds = "" if size.get("with_seeds") else " of the evaluation, not of the seeds"
+        clause = f"{where}{better} is better by {shown}{seeds}"
+    else:
+        clause = f"{where}neither is shown to be better: they differ by {shown}"
+    cost = pair["multipliers"].get("flops")
+    if not cost or not cost["at"] or (middle := cost["at"][len(cost["at"]) // 2])["multiplier"] is None:
+        return f"{clause}; how much compute one of them saves is not resolved"
+    verdict = "" if cost["verdict"] == "resolved" else ", which does not resolve a difference"
+    return (
+        f"{clause}; for an equal loss {one} takes {_times(middle['multiplier'])} the compute of {two}, {level} "
+        f"interval {formats.interval(middle['interval'], 2)}{verdict}"
+    )
