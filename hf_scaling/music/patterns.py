@@ -104,7 +104,7 @@ def _returns(sections: Sequence[Section], letters: Sequence[str]) -> float:
 
 
 def _form(sections: Sequence[Section], letters: Sequence[str], full_bar: float | None) -> str:
-    bars = [round(section.length / full_bar) if full_bar else "" for section in sections]
+    bars = [(round(section.length / full_bar) or "<1") if full_bar else "" for section in sections]
     return " ".join(
         f"{'2×' * section.repeated}{letter}{count}"
         for section, letter, count in zip(sections, letters, bars, strict=True)
@@ -118,11 +118,12 @@ def _figures(melody: Sequence[int]) -> Counter[tuple[int, ...]]:
 
 
 def _shown(figures: Counter[tuple[int, ...]]) -> str:
-    """`+1 +1 −2, 5 times`; nothing where none occurs twice."""
+    """`+1 0 −2, 5 times`; nothing where none occurs twice."""
     if not figures or (most := max(figures.values())) < 2:
         return ""
-    figure = next(steps for steps, count in figures.items() if count == most)
-    return f"{' '.join(f'{step:+d}' for step in figure).replace('-', '−')}, {most} times"
+    figure = next(found for found, count in figures.items() if count == most)
+    steps = " ".join(f"{step:+d}" if step else "0" for step in figure)
+    return f"{steps.replace('-', '−')}, {most} times"
 
 
 def compare_with_real(samples: Sequence[tuple[int, str]], real: Sequence[str]) -> dict[str, Any]:

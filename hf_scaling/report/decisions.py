@@ -114,23 +114,22 @@ def _training(study: Study) -> Decision:
             f"No text was read twice, which bounds D by the corpus; the longest run read {_share(study)} of it."
         )
     if len(study.horizons) == 1:
-        future.append("Runs at several D (`horizons`) would give L(N, D) and a compute-optimal frontier.")
+        future.append("Runs at several D (horizons) would give L(N, D) and a compute-optimal frontier.")
     if config.get("replicates", 1) == 1:
-        future.append("More seeds (`replicates`) would put what another seed changes into the intervals.")
+        future.append("More seeds (replicates) would put what another seed changes into the intervals.")
     if not config.get("tune_sizes"):
-        future.append("Rates tuned at three sizes or more (`tune_sizes`) would take a known bias off the exponents.")
+        future.append("Rates tuned at three sizes or more (tune_sizes) would take a known bias off the exponents.")
     future.append("Larger models on longer text, where the law as it stands here would be put to a harder test.")
     return Decision("Training", decided, challenges, future)
 
 
 def _rates(study: Study) -> list[str]:
     if study.rates is None:
-        rule: Any = study.config.get("learning_rates")
+        given = [str(rate).partition("=") for rate in study.config.get("learning_rates") or []]
+        rates = formats.listed([f"{rate} for {formats.family(name)}" for name, _, rate in given])
         exponent = study.config.get("learning_rate_exponent")
-        return [
-            f"Rates follow a rule that was given and not tuned here: {formats.plain(rule)} at 100,000 parameters, "
-            f"falling as N to the power −{formats.plain(exponent)}."
-        ]
+        slope = f" at 100,000 parameters, and N to the power −{exponent}" if exponent else " at every size"
+        return [f"Rates were given, and not tuned here: {rates}{slope}."]
     found = []
     for name, tuned in study.rates["families"].items():
         warned = "; an optimum lies on the edge of what was tried" if tuned.get("warnings") else ""

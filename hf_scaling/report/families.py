@@ -33,14 +33,14 @@ def families_view(number: int, pair: Record) -> Record:
         "level": formats.percent(pair["level"]),
         "n_tokens": pair["n_tokens"],
         "sizes": [_size_row(size) for size in pair["sizes"]],
-        "mean": labelled(pair["mean"]["sentence"]) if pair.get("mean") else None,
+        "mean": _said(pair["mean"]) if pair.get("mean") else None,
         "costs": [_cost_row(name, pair["multipliers"][name]) for name in _COSTS if name in pair["multipliers"]],
         "where": _WHERE,
         "exponents": [
             (formats.convention(name), found["verdict"], _said(found)) for name, found in pair["exponents"].items()
         ],
         "context": context and _context(context),
-        "cautions": [labelled(caution) for caution in pair["cautions"]],
+        "cautions": [_sentence(labelled(caution)) for caution in pair["cautions"]],
         "figure": figure_name(number, pair),
     }
 
@@ -48,6 +48,10 @@ def families_view(number: int, pair: Record) -> Record:
 def labelled(text: str) -> str:
     """A sentence with the families as people call them; run ids and file names stay as they are."""
     return re.sub(r"(?<![\w/-])[a-z][a-z0-9_]*(?![\w/-])", lambda found: formats.family(found[0]), text)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _said(found: Record) -> str:

@@ -17,7 +17,8 @@ def forecast_rows(scores: list[Record]) -> list[Record]:
 def _row(found: Record) -> Record:
     inside = found.get("inside", {})
     return {
-        "run": f"{formats.family(found['family'])} {found['size']}, D = {formats.short(found['n_tokens'])}",
+        "run": f"{formats.family(found['family'])} {found['size']}",
+        "d": formats.short(found["n_tokens"]),
         "run_id": found["run_id"],
         "n": formats.short(found["n_params"]),
         "form": found["form"],

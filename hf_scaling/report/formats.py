@@ -85,7 +85,7 @@ def power_of_ten(value: Any, digits: int = 2) -> str:
     if number is None:
         return DASH
     if number == 0 or 1e-3 <= abs(number) < 1e4:
-        return _signed(f"{number:.{digits + 1}g}")
+        return _signed(f"{float(f'{number:.{digits + 1}g}'):g}")  # 1310, not 1.31e+03
     mantissa, exponent = f"{number:.{digits - 1}e}".split("e")
     return f"{_signed(mantissa)}{NBSP}×{NBSP}10{str(int(exponent)).translate(_SUPERSCRIPT)}"
 

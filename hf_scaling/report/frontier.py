@@ -30,7 +30,7 @@ def frontier_rows(joint: Record) -> list[Record]:
     rows = []
     for one in joint["frontiers"]:
         slope, (low, high) = one["iso_flop_exponent"], one["exponent_interval"]
-        check = "no two budgets have a minimum"
+        check = formats.DASH
         if slope is not None:
             inside = (low is None or low <= slope) and (high is None or slope <= high)
             check = f"{formats.fixed(slope)}, {'within' if inside else 'outside'} the interval"

@@ -40,11 +40,13 @@ def _fit_limits(study: Study) -> list[str]:
         fits = [fit for fit in (study.fits or {}).get("fits", []) if fit["family"] == family]
         points = min((fit["n_points"] for fit in fits), default=_ENOUGH_POINTS)
         if points < _ENOUGH_POINTS:
+            left = max(points - 3, 0)
             resolved = all(fit["verdict"] == "resolved" for fit in fits)
             found.append(
-                f"{formats.family(family)}: {points} points for the 3 parameters of the law leave {max(points - 3, 0)} "
-                f"degrees of freedom{'' if resolved else ' and do not resolve its exponent'}. The intervals allow for "
-                "that, but the form of the law is assumed, not tested, and R² says nothing about it."
+                f"{formats.family(family)}: {points} points for the 3 parameters of the law leave {left} "
+                f"degree{'s' * (left != 1)} of freedom{'' if resolved else ' and do not resolve its exponent'}. The "
+                "intervals allow for that, but the form of the law is assumed, not tested, and R² says nothing about "
+                "it."
             )
     sizes = sorted(run["n_params"] for run in study.finished)
     return [
@@ -122,8 +124,8 @@ def _no_fall(study: Study, family: str) -> str | None:
         return None
     first, last = ladder[0], ladder[-1]
     return (
-        f"{formats.family(family)}’s fall: seeds, or a rate tuned at each size, with which {last.size} is no better than "
-        f"{first.size}, a gap of {formats.fixed(first.loss - last.loss)} nats per token."
+        f"{formats.family(family)}’s fall: seeds, or a rate tuned at each size, with which {last.size} is no better "
+        f"than {first.size}, a gap of {formats.fixed(first.loss - last.loss)} nats per token."
     )
 
 

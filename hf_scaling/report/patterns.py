@@ -3,13 +3,14 @@
 Every sentence is a measurement said aloud, with both numbers; what cannot be told apart is named as such.
 """
 
+import math
 from collections import Counter
 
 from hf_scaling.report import formats
 from hf_scaling.report.files import Record
 from hf_scaling.report.reading import Study
 
-_FAULTS = 4  # kinds of faults that are named
+_NAMED = 4  # kinds of faults, or metrics, that a sentence names
 
 
 def pattern_rows(patterns: Record) -> list[Record]:
@@ -76,7 +77,7 @@ def faults(samples: list[Record]) -> str | None:
     if not found:
         return None
     tunes = sum(bool(sample["raw_verdict"].get("diagnostics")) for sample in samples)
-    named = [f"{code} ({count})" for code, count in found.most_common(_FAULTS)]
+    named = [f"{code} ({count})" for code, count in found.most_common(_NAMED)]
     rest = len(found) - len(named)
     return (
         f"In what the model wrote by itself the checker found {found.total()} faults, in {tunes} of {len(samples)} "
@@ -95,22 +96,35 @@ def drawn_reading(study: Study) -> list[str]:
 
 
 def _apart(worth: Record, model: Record) -> list[str]:
-    """Metrics whose interval lies wholly beyond that of real tunes, and those where the two overlap."""
-    name = "the best model" if model["best"] else f"{formats.family(model['family'])} {model.get('size', '')}".strip()
-    beyond, near = [], []
+    """In how many metrics its interval lies wholly beyond that of real tunes, the furthest by name, and where not."""
+    beyond: list[tuple[float, str]] = []
+    near: list[str] = []
     for metric, ours in model["metrics"].items():
         theirs, label = worth["real"].get(metric), worth["metrics"].get(metric, {}).get("label", metric)
         if theirs is None:
             continue
-        if ours["low"] > theirs["high"] or ours["high"] < theirs["low"]:
-            beyond.append(f"{label} ({formats.fixed(ours['value'], 2)} against {formats.fixed(theirs['value'], 2)})")
+        gap = max(ours["low"] - theirs["high"], theirs["low"] - ours["high"])
+        if gap > 0:
+            width = ours["high"] - ours["low"] + theirs["high"] - theirs["low"]
+            shown = f"{label} ({formats.fixed(ours['value'], 2)} against {formats.fixed(theirs['value'], 2)})"
+            beyond.append((-gap / width if width else -math.inf, shown))
         else:
             near.append(label)
-    subject = f"{worth['drawing']['n_tunes']} tunes of {name}, drawn freely,"
-    apart = (
-        f"depart from real ones in {formats.listed(beyond)}" if beyond else "depart from real ones in nothing measured"
-    )
-    return [f"{subject} {apart}{f'; their intervals overlap in {formats.listed(near)}' if near else ''}."]
+    name = "the best model" if model["best"] else f"{formats.family(model['family'])} {model.get('size', '')}".strip()
+    furthest = [shown for _, shown in sorted(beyond)][:_NAMED]
+    told = f"{worth['drawing']['n_tunes']} tunes of {name}, drawn freely, depart from real ones in {len(beyond)} of "
+    told += f"{len(beyond) + len(near)} metrics"
+    if furthest:
+        told += f" (the furthest, beside the width of both intervals: {'; '.join(furthest)})"
+    if near:
+        told += f"; they are not told apart in: {_some(near)}"
+    return [f"{told}."]
+
+
+def _some(names: list[str]) -> str:
+    """At most `_NAMED` of them, and how many more there are."""
+    shown = "; ".join(names[: _NAMED + (len(names) == _NAMED + 1)])
+    return shown if len(names) <= _NAMED + 1 else f"{shown}; and {len(names) - _NAMED} more"
 
 
 def _trends(worth: Record) -> list[str]:
@@ -120,7 +134,7 @@ def _trends(worth: Record) -> list[str]:
         mine = [trend for trend in worth["trends"] if trend["family"] == family]
         risen = [_label(worth, one) for one in mine if one["verdict"] == "resolved" and (one.get("slope") or 0) > 0]
         fallen = [_label(worth, one) for one in mine if one["verdict"] == "resolved" and (one.get("slope") or 0) < 0]
-        parts = [f"{word} {formats.listed(some)}" for word, some in (("rise", risen), ("fall", fallen)) if some]
+        parts = [f"{word} {'; '.join(some)}" for word, some in (("rise", risen), ("fall", fallen)) if some]
         told = f"with size {' and '.join(parts)}" if parts else "no metric changes with size by more than the noise"
         found.append(f"{formats.family(family)}: {told}.")
     return found

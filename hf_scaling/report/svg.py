@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from hf_scaling.report import formats
 
 WIDTH, HEIGHT = 460.0, 340.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 12.0, 14.0, 92.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 24.0, 14.0, 92.0
 _MOST_TICKS = 7
 
 
