@@ -20,14 +20,20 @@ def choices(study: Study) -> Record:
     return {key: value for key, value in study.config.items() if key not in _NOT_CHOSEN}
 
 
-def config_file(study: Study) -> str:
-    """The configuration as a YAML file that the sweep accepts, as a data URI."""
-    return encoded(yaml.safe_dump(choices(study), sort_keys=False, allow_unicode=True).encode(), ".yaml")
+def config_file(study: Study) -> tuple[str, str]:
+    """The configuration as a YAML file that the sweep accepts: its name and its content as a data URI."""
+    return f"{_name(study)}.yaml", encoded(
+        yaml.safe_dump(choices(study), sort_keys=False, allow_unicode=True).encode(), ".yaml"
+    )
+
+
+def _name(study: Study) -> str:
+    return str(study.config.get("name") or study.name)
 
 
 def commands(study: Study) -> list[str]:
     """The shell commands that make the study again, in order; `NAME.yaml` is the configuration that the page holds."""
-    name = str(study.config.get("name") or study.name)
+    name = _name(study)
     folder = f"outputs/{name}"
     commits = _distinct(study, "git_commit")
     lines = [f"git checkout {commits[-1]}"] if commits else []

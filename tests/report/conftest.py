@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hf_scaling.music.patterns import compare_with_real
 from hf_scaling.records import append_row, write_json, write_jsonl, write_text
 from hf_scaling.study.compare import compare_pairs
 from hf_scaling.study.fits import fit_points
+from hf_scaling.study.joint import joint_laws
 from hf_scaling.study.lint import lint
 from hf_scaling.study.points import read_points
 
@@ -27,14 +29,17 @@ LICENCE = {
     "source": "synthetic", "identifier": "other", "text": "none", "notice": "Nothing here was composed.",
     "commercial_use": False, "redistributable": True,
 }  # fmt: skip
-SCORE = {
+SCORE: dict[str, Any] = {
     "run_id": "gpt2-3M-00000000", "family": "gpt2", "size": "3M", "n_params": 3_120_000, "n_tokens": 4_194_304,
     "flops": 1e14, "sealed_at": "2030-01-01T00:00:00Z", "basis": ["a", "b"], "data_hash": "0" * 64,
     "persistence": 1.62, "loss": 1.53, "form": "power", "intervals": {"0.5": [1.52, 1.54], "0.9": [1.5, 1.56]},
     "rolling_errors": {"power": 0.01}, "outcome": 1.525, "persistence_error": 0.0623, "error": 0.0033,
     "inside": {"0.5": True, "0.9": True},
 }  # fmt: skip
-UNMADE = SCORE | {"run_id": "folk_lstm-3M-00000000", "family": "folk_lstm", "loss": None, "reason": "too few runs"}
+UNMADE = {
+    name: SCORE[name] for name in ("size", "n_params", "n_tokens", "sealed_at", "basis", "persistence", "outcome")
+}
+UNMADE |= {"run_id": "folk_lstm-3M-00000000", "family": "folk_lstm", "loss": None, "reason": "too few runs"}
 REAL = [
     f"X:1\nT:a\nM:4/4\nL:1/8\nK:D\n|:{bar}|{bar}|{bar}|d2d2d4:|\n" for bar in ("DFAd fdAF", "GBdB AFED", "d2d2d2e2")
 ]
@@ -132,7 +137,6 @@ def write_fits(folder: Path) -> None:
     write_json(folder / "fits.json", fit_points(longest))
     write_json(folder / "comparison.json", compare_pairs(folder, list(LOSSES), 0.9, 0))
     write_json(folder / "scores.json", [SCORE, UNMADE])
-    write_json(folder / "lint.json", lint(folder))
     for name in ("scaling", "profile", "training_curves", "comparison", "forecasts"):
         write_text(folder / f"figures/{name}.svg", SVG)
         write_text(folder / f"figures/{name}.csv", "x,y\n1,2\n")
@@ -161,10 +165,26 @@ def build_study(folder: Path) -> Path:
     write_data(folder)
     write_runs(folder)
     write_fits(folder)
+    write_json(folder / "lint.json", lint(folder))
     write_best(folder)
     write_samples(folder, [sample(i) if i in (1, 4, 5) else repaired(i) for i in range(1, 11)])
     seconds = {"data": 31.0, "fits": 0.4, "report": 0.2}
     write_json(folder / "stages.json", {name: {"key": "0" * 64, "seconds": took} for name, took in seconds.items()})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of three horizons, not to be changed."""
+    folder = tmp_path_factory.mktemp("several")
+    write_config(folder)
+    write_runs(folder, (1.0, 0.5, 0.25))
+    write_fits(folder)
+    points = [point for point in read_points(folder) if point.family == "gpt2"]  # profiles take seconds a family
+    alone = [replace(point, n={"total": point.n["total"]}) for point in points]
+    left_out = {"folk_lstm": "15 runs of no interest here"}
+    write_json(folder / "joint.json", joint_laws(alone, 0.9) | {"left_out": left_out})
+    write_text(folder / "figures/frontier.svg", SVG)
     return folder
 
 

@@ -122,37 +122,3 @@ def test_a_ledger_cut_short_is_reported_without_its_machine_path(study: Path) ->
     found = [limit for limit in limits(read_study(study)) if "damaged" in limit]
     assert len(found) == 1
     assert str(study) not in found[0]
-
-
-@pytest.mark.parametrize(
-    ("bpc", "verdict"),
-    [
-        (1.904, "needs 1.904 ± 0.013 bits per character and PPMd order 16 needs 2.000: the model beats the compressor "
-         "by 0.096."),
-        (1.990, "the model beats the compressor by 0.010, less than two standard errors of the evaluation."),
-        (2.000, "the model does not beat the compressor, which is better by 0.000, less than two standard errors"),
-        (2.300, "the model does not beat the compressor, which is better by 0.300."),
-    ],
-)  # fmt: skip
-def test_whether_the_best_model_beats_a_compressor_is_told(
-    study: Path, change: Change, bpc: float, verdict: str
-) -> None:
-    change("best.json", lambda best: best.update(test_bpc=bpc))
-    assert f"Against a compressor. On the test tunes the best model needs {bpc:.3f}" in words(study)
-    assert verdict in words(study)
-
-
-@pytest.mark.parametrize("absent", ["best.json", "dataset/baselines.json"])
-def test_no_verdict_without_both_sides(study: Path, absent: str) -> None:
-    (study / absent).unlink()
-    assert "compressor" not in words(study)
-
-
-def test_no_verdict_on_a_compressor_that_was_not_run(study: Path, change: Change) -> None:
-    change("dataset/baselines.json", lambda baselines: baselines["models"].pop(0))
-    assert "compressor" not in words(study)
-
-
-def test_a_verdict_needs_no_standard_error(study: Path, change: Change) -> None:
-    change("best.json", lambda best: best.update(test_loss_stderr=None))
-    assert "the best model needs 1.904 bits per character" in words(study)

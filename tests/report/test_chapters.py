@@ -1,0 +1,241 @@
+"""The chapters in their order, and what each says of a study that has, or has not, what it is about."""
+
+import base64
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hf_scaling.records import read_json, read_jsonl, write_json
+from hf_scaling.report.limits import falsifiers
+from hf_scaling.report.made import commands
+from hf_scaling.report.reading import read_study
+from tests.report.html_page import Page, render
+
+Change = Callable[[str, Callable[[Any], None]], None]
+ORDER = [
+    *("scaling", "forecasts", "families", "frontier", "laws", "curves", "efficiency", "corpus", "baselines", "best"),
+    *("worth", "music", "patterns", "decisions", "limits", "lint", "tables", "made"),
+]
+
+
+def downloads(page: Page) -> dict[str, bytes]:
+    links = [attrs for tag, attrs in page.tags if tag == "a" and "download" in attrs]
+    return {str(a["download"]): base64.b64decode(str(a["href"]).partition("base64,")[2]) for a in links}
+
+
+def rows_of(page: Page, name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(downloads(page)[name].decode())))
+
+
+@pytest.mark.parametrize("which", ["study", "several", "started"])
+def test_the_chapters_come_in_order_whatever_has_run(which: str, request: pytest.FixtureRequest) -> None:
+    page = render(request.getfixturevalue(which))
+    heads = [str(attrs["id"]) for tag, attrs in page.tags if tag == "h2"]
+    assert heads == ORDER
+    assert [link[1:] for link in page.values("href") if link.startswith("#")][1 : 1 + len(ORDER)] == ORDER
+
+
+def test_one_horizon_has_no_frontier_and_says_so(study: Path) -> None:
+    text = render(study).text
+    assert "one horizon, D = 4.19M tokens for every run, so there is no L(N, D) and no frontier" in text
+
+
+def test_several_horizons_have_joint_laws_and_a_frontier(several: Path) -> None:
+    page, joint = render(several), read_json(several / "joint.json")
+    assert "fitted to the runs of all 3 horizons" in page.text
+    for one in joint["frontiers"]:
+        assert f"{one['exponent']:.3f}" in page.text
+    assert len(rows_of(page, "frontier_optima.csv")) == sum(len(one["optima"]) for one in joint["frontiers"])
+    charts = [attrs["aria-label"] for tag, attrs in page.tags if tag == "svg" and attrs.get("role") == "img"]
+    assert "Validation loss against training FLOPs of 30 runs at 3 horizons." in charts
+
+
+def test_families_stand_beside_each_other_at_equal_n_loss_and_context(study: Path) -> None:
+    page, (pair,) = render(study), read_json(study / "comparison.json")
+    assert "GPT-2 against LSTM" in page.text
+    for size in pair["sizes"]:
+        assert f"{size['difference']:.3f}".replace("-", "−") in page.text
+    for cost in ("parameters N, total", "training compute C", "wall-clock seconds of training"):
+        assert cost in page.text
+    assert "5 to 8" in page.text
+    assert "gpt2" not in page.text.partition("Before you believe it")[2].partition("Compute-optimal")[0]
+
+
+def test_one_family_is_not_compared(study: Path) -> None:
+    ledger = study / "runs.jsonl"
+    ledger.write_text("".join(line for line in ledger.read_text().splitlines(True) if "folk_lstm" not in line))
+    write_json(study / "comparison.json", [])
+    text = render(study).text
+    assert "This study has one family, GPT-2, so nothing is compared." in text
+    assert "One family was trained, so none is compared." in text
+
+
+def test_forecasts_stand_beside_outcomes_and_those_not_made_have_a_reason(study: Path, change: Change) -> None:
+    text = render(study).text
+    assert "GPT-2 3M 3.12M 4.19M power 2 1.530 [1.500, 1.560] 1.525 0.33 % yes yes 6.23 %" in text
+    assert "No forecast of folk_lstm-3M-00000000: too few runs." in text
+    change("scores.json", lambda scores: scores.clear())
+    assert "No run was forecast" in render(study).text
+    change("scores.json", lambda scores: scores.append({}))
+
+
+def test_efficiency_is_told_of_every_size(study: Path) -> None:
+    page = render(study)
+    rows = rows_of(page, "efficiency.csv")
+    assert [row["size"] for row in rows] == ["30k", "100k", "300k", "1M", "3M"] * 2
+    run = read_jsonl(study / "runs.jsonl")[0]
+    assert float(rows[0]["flops_per_second"]) == pytest.approx(run["flops"] / run["wall_seconds"])
+    assert "10 finished runs took 38 min 15 s of training on synthetic CPU" in page.text
+    assert "At the size 3M GPT-2 takes in 1.00 times the tokens a second of LSTM." in page.text
+
+
+def test_times_are_held_against_the_plan(study: Path) -> None:
+    config = yaml.safe_load((study / "study.yaml").read_text())
+    foreseen = {row["run_id"]: row["wall_seconds"] / 2 for row in read_jsonl(study / "runs.jsonl")}
+    config["resolved"]["predicted_seconds"] = foreseen
+    (study / "study.yaml").write_text(yaml.safe_dump(config))
+    text = render(study).text
+    assert "the middle run took 2.00 times its share, all of them 2.00 to 2.00 times." in text
+    assert "predicted_seconds" not in text
+
+
+def test_a_point_tells_its_run_without_a_script(study: Path) -> None:
+    page = render(study)
+    assert "GPT-2 30k, N = 31.0k, D = 4.19M, seed 17" in page.text
+    marks = [attrs for tag, attrs in page.tags if tag == "g" and "mark" in (attrs.get("class") or "").split()]
+    assert len(marks) == 5 * 10  # five charts of ten runs
+    assert "script" not in {tag for tag, _ in page.tags}
+
+
+def test_every_table_can_be_taken_away_unrounded(study: Path, change: Change) -> None:
+    page = render(study)
+    runs = rows_of(page, "runs.csv")
+    assert [float(row["val_loss"]) for row in runs] == [row["val_loss"] for row in read_jsonl(study / "runs.jsonl")]
+    assert downloads(page)["profile.csv"] == (study / "figures/profile.csv").read_bytes()
+    assert {row["reason"]: int(row["tunes"]) for row in rows_of(page, "rejected.csv")} == {
+        "no key": 12,
+        "same music as another tune": 34,
+    }
+    expected = {"laws", "local_exponents", "forecasts_scored", "families", "splits", "leaks", "licences", "baselines"}
+    expected |= {"best_model", "samples", "patterns", "lint", "stages"}
+    assert {f"{name}.csv" for name in expected} <= set(downloads(page))
+    for name in expected:
+        assert rows_of(page, f"{name}.csv"), name
+
+
+def test_what_is_too_heavy_for_the_page_lies_beside_it(study: Path) -> None:
+    (study / "figures/training_curves.csv").write_text("x\n" + "1\n" * 2**20)
+    (study / "figures/training_curves.svg").write_text(" " * 2**20 + "<svg/>")
+    (study / "figures/training_curves.png").write_bytes(b"PNG")
+    page = render(study)
+    assert "training_curves.csv" not in downloads(page)
+    assert "training_curves.csv behind the figure training_curves; too heavy for this page" in page.text
+    assert f"data:image/png;base64,{base64.b64encode(b'PNG').decode()}" in page.values("src")
+    assert (study / "report.html").stat().st_size < 2 * 2**20
+
+
+def test_the_samples_are_read_beside_real_tunes(study: Path, change: Change) -> None:
+    text = render(study).text
+    assert "The 10 samples as they were delivered, beside 3 real tunes of the validation split." in text
+    contrast = {"samples": 0.2, "real": 0.8, "n": 10, "p": 0.004, "verdict": "less"}
+    change("patterns.json", lambda value: value["contrasts"].update(ends_on_tonic=contrast))
+    text = render(study).text
+    assert "; ends on the tonic (20 % against 80 %)." in text.partition("The samples have less than real tunes: ")[2]
+    assert "ends on the tonic 20 % 80 % 0.004 less" in text
+    faults = "the checker found 7 faults, in 7 of 10 tunes; most often bar-length (7)."
+    assert faults in text
+
+
+def worth(change: float) -> dict[str, Any]:
+    def estimate(value: float) -> dict[str, float]:
+        return {"value": value, "low": value - 0.05, "high": value + 0.05, "n": 10}
+
+    model = {"run_id": "a", "family": "gpt2", "size": "3M", "n_params": 3, "n_tokens": 1, "best": False}
+    metrics = {"parses": estimate(0.5 + change), "in_key": estimate(0.7)}
+    trend = {"family": "gpt2", "metric": "parses", "verdict": "resolved", "slope": 0.1, "interval": [0.05, 0.15]}
+    return {
+        "drawing": {"n_tunes": 10, "seed": 0, "temperature": 1.0, "top_p": 1.0}, "level": 0.9, "n_real": 10,
+        "n_reference": 10, "longest_human": 3, "real": {"parses": estimate(0.9), "in_key": estimate(0.7)},
+        "metrics": {name: {"label": name, "about": name} for name in metrics},
+        "models": [model | {"metrics": metrics}], "trends": [trend],
+    }  # fmt: skip
+
+
+def test_tunes_drawn_freely_are_read_too(study: Path) -> None:
+    assert "No tunes were drawn from every model of this study" in render(study).text
+    write_json(study / "music.json", worth(0.0))
+    text = render(study).text
+    assert "10 tunes of GPT-2 3M, drawn freely, depart from real ones in 1 of 2 metrics" in text
+    assert "parses (0.50 against 0.90)" in text
+    assert "they are not told apart in: in_key." in text
+    assert "GPT-2: with size rise parses." in text
+    write_json(study / "music.json", worth(0.4))
+    assert "depart from real ones in 0 of 2 metrics; they are not told apart in: parses; in_key." in render(study).text
+
+
+def test_decisions_are_those_of_this_study(study: Path) -> None:
+    config = yaml.safe_load((study / "study.yaml").read_text()) | {"optimizer": "muon", "context_length": 256}
+    config |= {"learning_rates": ["gpt2=8e-3", "folk_lstm=2e-2"], "learning_rate_exponent": 0.5}
+    (study / "study.yaml").write_text(yaml.safe_dump(config))
+    (study / "tokenizer").mkdir()
+    (study / "tokenizer/tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 0, "b": 1}}}))
+    text = render(study).text
+    assert "A token is a character, 2 of them with the special ones," in text
+    assert "Optimizer: Muon for hidden matrices and AdamW for the rest" in text
+    assert "8e-3 for GPT-2 and 2e-2 for LSTM at 100,000 parameters, and N to the power −0.5" in text
+    assert "at the size 30k the families differ in N by 2.9 %" in text
+    tuned = {"rate": 0.01, "exponent": 0.25, "sizes": [1, 2, 3], "warnings": ["edge"]}
+    write_json(study / "learning_rates.json", {"families": {"gpt2": tuned}})
+    words = (
+        "GPT-2’s rates were tuned at 3 sizes: 0.01 at 100,000 parameters, exponent 0.25; an optimum lies on the edge"
+    )
+    assert words in render(study).text
+
+
+def test_what_would_prove_it_wrong_follows_from_what_is_claimed(study: Path, started: Path, change: Change) -> None:
+    def resolve(fits: Any) -> None:
+        fits["fits"][0]["verdict"] = "resolved"
+        fits["fits"][0]["curve"].update(n=[1e5, 4.68e6], lower=[2.0, 1.4], upper=[2.1, 1.6])
+
+    change("fits.json", resolve)
+    text = " ".join(falsifiers(read_study(study))).replace("\N{NO-BREAK SPACE}", " ").replace("‑", "-")
+    assert "models of N = 4.68M, trained alike on D = 4.19M tokens, whose mean loss lies outside [1.400, 1.600]" in text
+    assert "LSTM: its exponent is not resolved" in text
+    assert "GPT-2’s fall: seeds, or a rate tuned at each size, with which 3M is no better than 30k" in text
+    assert falsifiers(read_study(started)) == ["Nothing is claimed yet that could be falsified."]
+
+
+def test_the_page_holds_what_makes_the_study_again(study: Path) -> None:
+    page = render(study)
+    (name,) = [name for name in downloads(page) if name.endswith(".yaml")]
+    saved = yaml.safe_load(downloads(page)[name])
+    config = yaml.safe_load((study / "study.yaml").read_text())
+    assert saved == {key: value for key, value in config.items() if key not in ("config_hash", "resolved")}
+    made = commands(read_study(study))
+    assert made[0] == f"git checkout {'0' * 40}"
+    assert made[1] == "pip install . torch==0.0-synthetic"
+    assert made[2] == f"accelerate launch recipes/sweep.py --config {name}"
+    assert all(line in page.text for line in made)
+
+
+def test_a_name_that_a_shell_would_read_is_quoted(study: Path) -> None:
+    config = yaml.safe_load((study / "study.yaml").read_text()) | {"name": "a; rm -rf b"}
+    (study / "study.yaml").write_text(yaml.safe_dump(config))
+    assert "accelerate launch recipes/sweep.py --config 'a; rm -rf b.yaml'" in commands(read_study(study))
+
+
+def test_the_study_of_several_horizons_is_not_changed_by_its_report(several: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(several, tmp_path / "several"))
+    (copy / "report.html").unlink(missing_ok=True)
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    render(copy)
+    assert {
+        path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and path.name != "report.html"
+    } == before

@@ -1,0 +1,115 @@
+"""The finding in three sentences, each with its interval."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hf_scaling.report.headline import headline
+from hf_scaling.report.reading import read_study
+
+Change = Callable[[str, Callable[[Any], None]], None]
+
+
+def sentences(study: Path) -> dict[str, str]:
+    found = headline(read_study(study))
+    return {lead: text.replace("\N{NO-BREAK SPACE}", " ").replace("‑", "-") for lead, text in found}
+
+
+def test_three_sentences_with_intervals(study: Path) -> None:
+    found = sentences(study)
+    assert list(found) == ["Size.", "Families.", "Tested."]
+    assert all(text.endswith(".") and ". " not in text for text in found.values())
+    assert (
+        "loss of GPT-2 falls from 2.100 to 1.525 nats per token between 31.0k and 3.12M parameters (" in found["Size."]
+    )
+    assert "90 % interval [" in found["Size."]
+    assert found["Families."].startswith("At the largest size of both, 3M, on the same tunes GPT-2 is better by 0.175")
+    assert "90 % interval [0.175, 0.175] of the evaluation, not of the seeds" in found["Families."]
+
+
+def test_families_fall_back_on_the_ledger_until_they_are_compared(study: Path) -> None:
+    (study / "comparison.json").unlink()
+    assert sentences(study)["Families."].startswith("At the largest matched size, 3M (N = 3.12M), GPT-2 is better")
+
+
+@pytest.mark.parametrize(
+    ("difference", "interval", "verdict", "words"),
+    [
+        (0.2, [0.1, 0.3], "resolved", "LSTM is better by 0.200 nats per token, 90 % interval [0.100, 0.300]"),
+        (-0.2, [-0.3, -0.1], "resolved", "GPT-2 is better by 0.200 nats per token, 90 % interval [0.100, 0.300]"),
+        (0.1, [-0.1, 0.3], "not resolved", "neither is shown to be better: they differ by 0.100"),
+    ],
+)
+def test_the_sign_of_a_difference_decides_who_is_better(
+    study: Path, change: Change, difference: float, interval: list[float], verdict: str, words: str
+) -> None:
+    def alter(pairs: Any) -> None:
+        pairs[0]["sizes"][-1].update(difference=difference, interval=interval, verdict=verdict)
+
+    change("comparison.json", alter)
+    assert words in sentences(study)["Families."]
+
+
+def test_what_equal_loss_costs_is_told_with_its_interval(study: Path, change: Change) -> None:
+    at = {"loss": 1.8, "reached": [1e12, 5e11], "multiplier": 2.0, "interval": [1.2, None], "verdict": "resolved"}
+
+    def alter(pairs: Any) -> None:
+        pairs[0]["multipliers"]["flops"].update(at=[at, at, at], verdict="resolved")
+
+    change("comparison.json", alter)
+    words = "for an equal loss GPT-2 takes 2.00 × the compute of LSTM, 90 % interval [1.20, open]."
+    assert sentences(study)["Families."].endswith(words)
+
+
+def test_forecasts_are_scored_beside_persistence(study: Path, change: Change) -> None:
+    words = (
+        "of 1 sealed forecast 1 held its run in its 90 % interval, with an error of 0.33 %, better than the 6.23 % of"
+    )
+    assert words in sentences(study)["Tested."]
+    change("scores.json", lambda scores: scores[0].update(error=0.1, inside={"0.5": False, "0.9": False}))
+    assert (
+        "1 sealed forecast 0 held its run in its 90 % interval, with an error of 10.00 %, no better than"
+        in (sentences(study)["Tested."])
+    )
+
+
+@pytest.mark.parametrize(
+    ("bpc", "verdict"),
+    [
+        (1.904, "needs 1.904 ± 0.013 bits per character and PPMd order 16 needs 2.000: the model beats the compressor "
+         "by 0.096;"),
+        (1.990, "the model beats the compressor by 0.010, less than two standard errors of the evaluation;"),
+        (2.000, "the model does not beat the compressor, which is better by 0.000, less than two standard errors"),
+        (2.300, "the model does not beat the compressor, which is better by 0.300;"),
+    ],
+)  # fmt: skip
+def test_whether_the_best_model_beats_a_compressor_is_told(
+    study: Path, change: Change, bpc: float, verdict: str
+) -> None:
+    change("best.json", lambda best: best.update(test_bpc=bpc))
+    assert f"On the test tunes the best model needs {bpc:.3f}" in sentences(study)["Tested."]
+    assert verdict in sentences(study)["Tested."]
+
+
+@pytest.mark.parametrize("absent", ["best.json", "dataset/baselines.json"])
+def test_no_verdict_without_both_sides(study: Path, absent: str) -> None:
+    (study / absent).unlink()
+    assert "compressor" not in sentences(study)["Tested."]
+    (study / "scores.json").unlink()
+    assert sentences(study)["Tested."].startswith("Nothing was forecast, and no best model has been held against")
+
+
+def test_no_verdict_on_a_compressor_that_was_not_run(study: Path, change: Change) -> None:
+    change("dataset/baselines.json", lambda baselines: baselines["models"].pop(0))
+    assert "compressor" not in sentences(study)["Tested."]
+
+
+def test_a_verdict_needs_no_standard_error(study: Path, change: Change) -> None:
+    change("best.json", lambda best: best.update(test_loss_stderr=None))
+    assert "the best model needs 1.904 bits per character" in sentences(study)["Tested."]
+
+
+def test_nothing_is_found_before_a_run_has_finished(started: Path) -> None:
+    assert sentences(started) == {"": "No run has finished yet, so there is nothing to report."}
