@@ -1,8 +1,14 @@
-"""The report in a real browser, offline: it renders, and nothing that a title says runs."""
+"""The report in a real browser, offline: it renders, prints, fits a phone, and nothing that a title says runs."""
 
 import json
+import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import sync_playwright
 
 from hf_scaling.report import write_report
 
@@ -18,18 +24,25 @@ _OPTIONS = (
 )
 
 
+def run(browser: str, profile: Path, *arguments: str) -> str:
+    command = [browser, *_OPTIONS, f"--user-data-dir={profile}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def chromium(browser: str) -> Iterator[Any]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=browser, args=list(_OPTIONS[1:]))
+        yield started
+        started.close()
+
+
 def test_page_renders_offline_and_hostile_titles_do_not_run(browser: str, study: Path, tmp_path: Path) -> None:
     attack = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
     samples = study / "samples" / "samples.jsonl"
     samples.write_text(samples.read_text(encoding="utf-8").replace('"title": "', '"title": ' + _quoted(attack), 1))
     page = write_report(study)
-    dom = subprocess.run(
-        [browser, *_OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    ).stdout
+    dom = run(browser, tmp_path / "profile", "--dump-dom", page.as_uri())
     assert "</html>" in dom
     assert "&lt;script&gt;document.title" in dom
     assert "<title>owned</title>" not in dom
@@ -39,3 +52,48 @@ def test_page_renders_offline_and_hostile_titles_do_not_run(browser: str, study:
 def _quoted(text: str) -> str:
     """`text` as JSON up to its closing quote."""
     return json.dumps(text)[:-1]
+
+
+def test_it_prints_with_every_chapter_on_a_sane_number_of_pages(browser: str, study: Path, tmp_path: Path) -> None:
+    page, printed = write_report(study), tmp_path / "report.pdf"
+    run(
+        browser,
+        tmp_path / "profile",
+        "--no-pdf-header-footer",
+        "--generate-pdf-document-outline",
+        f"--print-to-pdf={printed}",
+        page.as_uri(),
+    )
+    content = printed.read_bytes()
+    heads = re.findall(r"<h2[^>]*>(.*?)</h2>", page.read_text(encoding="utf-8"))
+    assert set(heads) <= set(_outline(content))
+    assert 8 <= len(re.findall(rb"/Type /Page\b", content)) <= 30
+
+
+def _outline(pdf: bytes) -> list[str]:
+    """The headings that Chromium gives a PDF as its outline: Latin text in brackets, other text as UTF-16 in hex."""
+    latin = [text.decode("latin-1").replace("\\", "") for text in re.findall(rb"/Title \((.*?)(?<!\\)\)", pdf)]
+    return latin + [bytes.fromhex(text.decode()).decode("utf-16") for text in re.findall(rb"/Title <(\w+)>", pdf)]
+
+
+def test_what_makes_no_sense_on_paper_is_not_printed(chromium: Any, study: Path) -> None:
+    tab = chromium.new_page()
+    tab.goto(write_report(study).as_uri())
+    tab.emulate_media(media="print", color_scheme="dark")
+    assert [tab.locator(kind).first.is_visible() for kind in ("nav", ".unrounded", "article details")] == [False] * 3
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_fits_a_phone_in_both_themes_and_a_point_tells_its_run(chromium: Any, study: Path, theme: str) -> None:
+    tab = chromium.new_page(viewport={"width": 390, "height": 844}, color_scheme=theme)
+    tab.goto(write_report(study).as_uri())
+    assert tab.evaluate("document.documentElement.scrollWidth") == 390
+    ink = "getComputedStyle(document.body).color"
+    assert (int(re.findall(r"\d+", tab.evaluate(ink))[0]) > 128) == (theme == "dark")
+    mark = tab.locator(".mark").first
+    tip = mark.locator(".tip text").first
+    assert not tip.is_visible()
+    mark.locator(".reach").hover()
+    assert tip.is_visible()
+    assert "N = 31.0k" in tip.text_content()

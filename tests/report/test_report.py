@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from hf_scaling.records import UserError, append_row, read_jsonl, write_jsonl
 from hf_scaling.report import write_report
@@ -76,6 +77,15 @@ def test_hostile_text_stays_text_wherever_it_comes_from(study: Path, change: Cha
     change("stages.json", lambda value: value.update({text: {"key": "", "seconds": 1.0}}))
     change("best.json", lambda value: value.update(size=text))
     change("fits.json", lambda value: [fit.update(warnings=[text]) for fit in value["fits"]])
+    change("comparison.json", lambda pairs: pairs[0]["cautions"].append(text))
+    change("comparison.json", lambda pairs: [size.update(size=text, sentence=text) for size in pairs[0]["sizes"]])
+    change("scores.json", lambda scores: scores[0].update(run_id=text, form=text))
+    change("scores.json", lambda scores: scores[1].update(reason=text))
+    change("patterns.json", lambda value: [tune.update(form=text, figure=text) for tune in value["tunes"]])
+    change("patterns.json", lambda value: [one.update(label=text, about=text) for one in value["patterns"].values()])
+    change("lint.json", lambda value: [found.update(what=text, code=text) for found in value["findings"]])
+    config = study / "study.yaml"
+    config.write_text(config.read_text() + yaml.safe_dump({"name": text, "learning_rates": [text], "optimizer": text}))
     study = study.rename(study.with_name(text.replace("/", "_")))
     page = render(study)
     assert page.open == []
