@@ -20,7 +20,7 @@ _TICKS = {"n_params": size_tick, "flops": power_tick}
 def loss_charts(study: Study) -> list[Panel]:
     """Loss against N, one chart for each way of counting, with the fits; of several horizons also against C."""
     fits = (study.fits or {}).get("fits", [])
-    found = []
+    found: list[Panel | None] = []
     for convention, (column, title) in _COUNTS.items():
         chosen = [fit for fit in fits if fit["n_convention"] == convention]
         if not chosen and found:

@@ -19,19 +19,34 @@ _FIT = {
     "warnings": list,
     "local_exponents": list,
 }
-_COMPARED = {"families": list, "difference": _NUMBER, "interval": list, "level": _NUMBER, "verdict": str}
-_COMPARISON = {"families": list, "level": _NUMBER, "n_tokens": int, "exponents": dict, "multipliers": dict}
+_COMPARED: Record = {"families": list, "difference": _NUMBER, "interval": list, "level": _NUMBER, "verdict": str}
+_COMPARISON: Record = {"families": list, "level": _NUMBER, "n_tokens": int, "exponents": dict, "multipliers": dict}
 _COMPARISON |= {"sizes": list, "cautions": list}
-_AT_SIZE = {"size": str, "n": list, "losses": list, "seeds": list, "interval": list, "difference": _NUMBER}
+_AT_SIZE: Record = {"size": str, "n": list, "losses": list, "seeds": list, "interval": list, "difference": _NUMBER}
 _AT_SIZE |= {"verdict": str, "sentence": str}
-_AT_LOSS = {"loss": _NUMBER, "multiplier": _KNOWN, "interval": list, "verdict": str}
+_AT_LOSS: Record = {"loss": _NUMBER, "multiplier": _KNOWN, "interval": list, "verdict": str}
 _JOINT = {"fits": list, "frontiers": list, "left_out": dict}
-_JOINT_FIT = {"family": str, "n_convention": str, "n_points": int, "params": dict, "intervals": dict, "verdict": str}
+_JOINT_FIT: Record = {
+    "family": str,
+    "n_convention": str,
+    "n_points": int,
+    "params": dict,
+    "intervals": dict,
+    "verdict": str,
+}
 _JOINT_FIT |= {"warnings": list, "sentence": str, "level": _NUMBER}
-_FRONTIER = {"family": str, "n_convention": str, "flops_convention": str, "optima": list, "exponent": _NUMBER}
+_FRONTIER: Record = {"family": str, "n_convention": str, "flops_convention": str, "optima": list, "exponent": _NUMBER}
 _FRONTIER |= {"exponent_interval": list, "iso_flop": list, "iso_flop_exponent": _KNOWN, "flops_exponent": _NUMBER}
 _OPTIMUM = {"budget": _NUMBER, "n": _NUMBER, "d": _NUMBER, "loss": _NUMBER, "n_interval": list, "extrapolated": _NUMBER}
-_SCORE = {"run_id": str, "family": str, "size": str, "n_params": int, "n_tokens": int, "basis": list, "sealed_at": str}
+_SCORE: Record = {
+    "run_id": str,
+    "family": str,
+    "size": str,
+    "n_params": int,
+    "n_tokens": int,
+    "basis": list,
+    "sealed_at": str,
+}
 _SCORE |= {"loss": _KNOWN, "outcome": _KNOWN, "persistence": _KNOWN}
 _BEST = {"family": str, "size": str, "n_params": int, "n_tokens": int, "val_loss": _NUMBER, "val_bpc": _NUMBER}
 _BEST |= {"test_loss": _NUMBER, "test_bpc": _NUMBER}

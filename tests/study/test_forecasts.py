@@ -152,3 +152,10 @@ def test_a_sweep_with_several_horizons_forecasts_its_largest_size(commands, tmp_
     for name in ("joint.json", "figures/forecasts.png", "figures/frontier.csv", "figures/residuals.svg"):
         assert (folder / name).stat().st_size > 0
     assert {fit["family"] for fit in read_json(folder / "joint.json")["fits"]} == {"gpt2"}
+    assert [found["run_id"] for found in read_json(folder / "scores.json")] == [
+        found["run_id"] for found in sorted(sealed, key=lambda record: (record["sealed_at"], record["run_id"]))
+    ]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "of 3 sealed forecasts" in page
+    assert "fitted to the runs of all 3 horizons" in page
+    assert "This study has one family" in page

@@ -72,7 +72,17 @@ def test_standard_error_is_for_progress(quick_study):
 def test_the_folder_holds_what_the_contract_names_and_nothing_else(folder, rows):
     assert {path.name for path in folder.iterdir() if not path.name.endswith((".lock", ".locks"))} == {
         *("study.yaml", "stages.json", "dataset", "tokenizer", "tokens", "plan.json", "forecasts", "runs"),
-        *("runs.jsonl", "best.json", "fits.json", "comparison.json", "figures", "samples", "lint.json", "report.html"),
+        *(
+            "runs.jsonl",
+            "best.json",
+            "fits.json",
+            "comparison.json",
+            "scores.json",
+            "figures",
+            "samples",
+            "patterns.json",
+        ),
+        *("lint.json", "report.html"),
     }
     best = read_json(folder / "best.json")
     runs = {row["run_id"]: folder / "runs" / row["run_id"] for row in rows} | {"best": folder / "runs" / best["run_id"]}
