@@ -57,7 +57,7 @@ _CHAPTERS = {
     "made": "How it was made",
 }
 _SHOWN_ELSEWHERE = ("command", "predicted_seconds")
-_FIGURES = ("scaling", "profile", "training_curves", "frontier", "iso_flop", "residuals", "forecasts")
+_FIGURES = ("profile", "training_curves", "frontier", "iso_flop", "residuals", "forecasts")
 
 
 def write_report(study: Path) -> Path:

@@ -103,10 +103,9 @@ class Panel:
 
     def _pairs(self, xs: Iterable[float], ys: Iterable[float]) -> list[str]:
         """Pixels; what lies beyond the panel is held at its edge, outside of what its clip shows."""
-        reach = self.y.high - self.y.low
-        held = (min(max(y, self.y.low - reach), self.y.high + reach) for y in ys)
-        if self.y.log:
-            held = (min(max(y, self.y.low / 10), self.y.high * 10) for y in ys)
+        low, high = self.y.low, self.y.high
+        least, most = (low / 10, high * 10) if self.y.log else (2 * low - high, 2 * high - low)
+        held = (min(max(y, least), most) for y in ys)
         return [f"{_pixel(self.x.place(x))} {_pixel(self.y.place(y))}" for x, y in zip(xs, held, strict=True)]
 
 
