@@ -134,8 +134,12 @@ def _trends(worth: Record) -> list[str]:
         mine = [trend for trend in worth["trends"] if trend["family"] == family]
         risen = [_label(worth, one) for one in mine if one["verdict"] == "resolved" and (one.get("slope") or 0) > 0]
         fallen = [_label(worth, one) for one in mine if one["verdict"] == "resolved" and (one.get("slope") or 0) < 0]
-        parts = [f"{word} {'; '.join(some)}" for word, some in (("rise", risen), ("fall", fallen)) if some]
-        told = f"with size {' and '.join(parts)}" if parts else "no metric changes with size by more than the noise"
+        parts = [
+            f"{word} {'; '.join(some)}"
+            for word, some in (("rising with size:", risen), ("falling with size:", fallen))
+            if some
+        ]
+        told = "; ".join(parts) if parts else "no metric changes with size by more than the noise"
         found.append(f"{formats.family(family)}: {told}.")
     return found
 

@@ -19,13 +19,18 @@ def _family_row(worth: Record, name: str, trend: Record) -> Record:
     runs = [run for run in worth["models"] if run["family"] == trend["family"] and not run["best"]]
     runs.sort(key=lambda run: run["n_params"])
     ends = [estimate(run["metrics"].get(name)) for run in (runs[0], runs[-1])] if runs else [formats.DASH] * 2
-    change = formats.DASH
+    change, alpha = formats.DASH, None
     if trend["slope"] is not None:
         change = f"{formats.fixed(trend['slope'])} {formats.interval(trend['interval'])}"
         if trend.get("alpha") is not None:
-            change += f"; α = {formats.fixed(trend['alpha'], 2)} {formats.interval(trend['alpha_interval'], 2)}"
-    return {"family": trend["family"], "smallest": ends[0], "largest": ends[1], "change": change} | {
-        "verdict": trend["verdict"]
+            alpha = f"α = {formats.fixed(trend['alpha'], 2)} {formats.interval(trend['alpha_interval'], 2)}"
+    return {
+        "family": trend["family"],
+        "smallest": ends[0],
+        "largest": ends[1],
+        "change": change,
+        "alpha": alpha,
+        "verdict": trend["verdict"],
     }
 
 

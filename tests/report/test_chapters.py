@@ -175,7 +175,7 @@ def test_tunes_drawn_freely_are_read_too(study: Path) -> None:
     assert "10 tunes of GPT-2 3M, drawn freely, depart from real ones in 1 of 2 metrics" in text
     assert "parses (0.50 against 0.90)" in text
     assert "they are not told apart in: in_key." in text
-    assert "GPT-2: with size rise parses." in text
+    assert "GPT-2: rising with size: parses." in text
     write_json(study / "music.json", worth(0.4))
     assert "depart from real ones in 0 of 2 metrics; they are not told apart in: parses; in_key." in render(study).text
 
