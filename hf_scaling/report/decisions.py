@@ -54,8 +54,8 @@ def _architecture(study: Study) -> Decision:
         f"{formats.listed(names)} at {len(ladder)} sizes, {formats.listed([str(rung) for rung in ladder])} "
         "(width × layers × heads × inner width)."
     ]
-    if len(names) > 1:
-        decided.append("Sizes of one name are matched in total N: the width of a recurrent model is solved for.")
+    if "folk_lstm" in study.families and len(names) > 1:
+        decided.append("Sizes of one name are matched in total N, for which the width of the LSTM is solved.")
     decided.append("Initial weights scale with 1/√width, so that small models do not spend their run on warming up.")
     challenges = []
     if gap := _worst_match(study):

@@ -115,11 +115,23 @@ def families_clause(pairs: list[Record] | None) -> str | None:
         clause = f"{where}{better} is better by {shown}{seeds}"
     else:
         clause = f"{where}neither is shown to be better: they differ by {shown}"
-    cost = pair["multipliers"].get("flops")
-    if not cost or not cost["at"] or (middle := cost["at"][len(cost["at"]) // 2])["multiplier"] is None:
-        return f"{clause}; how much compute one of them saves is not resolved"
+    return f"{clause}; {_compute_clause(pair, level)}"
+
+
+def _compute_clause(pair: Record, level: str) -> str:
+    """What the first family's compute is worth in that of the second, at the middle of the losses that both reach."""
+    one, two = (formats.family(name) for name in pair["families"])
+    cost = pair["multipliers"].get("flops") or {"at": []}
+    if cost.get("behind"):
+        behind, ahead = (one, two) if cost["behind"] == pair["families"][0] else (two, one)
+        apart = f"no size of {behind} reaches the loss of any of {ahead}"
+        if (cost.get("beyond") or 0) <= 1:
+            return apart
+        return f"{apart}, not with {_times(cost['beyond'])} the compute of the smallest {ahead}"
+    if not cost["at"] or (middle := cost["at"][len(cost["at"]) // 2])["multiplier"] is None:
+        return "what compute one of them saves at equal loss is not resolved"
     verdict = "" if cost["verdict"] == "resolved" else ", which does not resolve a difference"
     return (
-        f"{clause}; for an equal loss {one} takes {_times(middle['multiplier'])} the compute of {two}, {level} "
-        f"interval {formats.interval(middle['interval'], 2)}{verdict}"
+        f"for an equal loss {one} takes {_times(middle['multiplier'])} the compute of {two}, {level} interval "
+        f"{formats.interval(middle['interval'], 2)}{verdict}"
     )

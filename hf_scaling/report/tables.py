@@ -108,6 +108,9 @@ def _families(study: Study) -> list[Record]:
         rows += [names | {"kind": "equal N"} | _flat(size, ("sentence",)) for size in pair["sizes"]]
         for cost, found in pair["multipliers"].items():
             rows += [names | {"kind": "equal loss", "cost": cost} | _flat(at) for at in found["at"]]
+            if found.get("beyond") is not None:
+                bound = {name: found[name] for name in ("behind", "beyond")}
+                rows.append(names | {"kind": "equal loss", "cost": cost} | bound)
         rows += [names | {"kind": "by context"} | _flat(one) for one in (pair.get("context") or {"bins": []})["bins"]]
     return rows
 

@@ -63,6 +63,20 @@ def test_what_equal_loss_costs_is_told_with_its_interval(study: Path, change: Ch
     assert sentences(study)["Families."].endswith(words)
 
 
+@pytest.mark.parametrize(("behind", "ahead"), [("gpt2", "folk_lstm"), ("folk_lstm", "gpt2")])
+def test_a_family_that_never_gets_there_is_told_with_a_bound(
+    study: Path, change: Change, behind: str, ahead: str
+) -> None:
+    def alter(pairs: Any) -> None:
+        pairs[0]["multipliers"]["flops"].update(at=[], behind=behind, beyond=46.5, verdict="not resolved")
+
+    change("comparison.json", alter)
+    labels = {"gpt2": "GPT-2", "folk_lstm": "LSTM"}
+    apart = f"; no size of {labels[behind]} reaches the loss of any of {labels[ahead]}"
+    words = f"{apart}, not with 46.50 × the compute of the smallest {labels[ahead]}."
+    assert sentences(study)["Families."].endswith(words)
+
+
 def test_forecasts_are_scored_beside_persistence(study: Path, change: Change) -> None:
     words = (
         "of 1 sealed forecast 1 held its run in its 90 % interval, with an error of 0.33 %, better than the 6.23 % of"
