@@ -26,7 +26,7 @@ def study(request):
 def derived(study, tmp_path_factory):
     """The study with its laws and figures made again."""
     folder = shutil.copytree(study, tmp_path_factory.mktemp("results") / study.name)
-    for made in ("fits.json", "comparison.json", "joint.json"):
+    for made in ("fits.json", "comparison.json", "joint.json", "scores.json"):
         (folder / made).unlink(missing_ok=True)
     shutil.rmtree(folder / "figures")
     derive(folder)
@@ -68,7 +68,7 @@ def test_there_are_some():
 def test_the_laws_are_those_of_the_ledger(study, derived):
     made = sorted(path.name for path in derived.glob("*.json") if not (study / path.name).exists())
     assert made == []
-    for name in ("fits.json", "comparison.json", "joint.json"):
+    for name in ("fits.json", "comparison.json", "joint.json", "scores.json"):
         if (study / name).exists():
             assert same(read_json(derived / name), read_json(study / name)), name
 

@@ -7,7 +7,14 @@ from hf_scaling.records import LEDGER, read_json, read_ledger, write_json
 from hf_scaling.report import write_report
 from hf_scaling.study.best import best_spec, train_best
 from hf_scaling.study.data_stages import Prepared
-from hf_scaling.study.evidence import has_horizons, write_comparison, write_figures, write_fits, write_joint
+from hf_scaling.study.evidence import (
+    has_horizons,
+    write_comparison,
+    write_figures,
+    write_fits,
+    write_joint,
+    write_scores,
+)
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.forecasts import score
 from hf_scaling.study.lint import lint
@@ -39,8 +46,7 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
     joint_key = None
     if has_horizons(rows):
         joint_key = folder.stage("joint laws", [fit_key], ["joint.json"], lambda: write_joint(path, config.level))
-    scored = score(path)
-    scores_key = folder.stage("scores", scored, ["scores.json"], lambda: write_json(path / "scores.json", scored))
+    scores_key = folder.stage("scores", score(path), ["scores.json"], lambda: write_scores(path))
     drawn = [comparison_key, joint_key, scores_key]
     figures_key = folder.stage("figures", drawn, ["figures"], lambda: write_figures(path, rows, config.families))
     spec = best_spec(config, runs, rows, prepared.tokens)

@@ -1,4 +1,4 @@
-"""What follows from the ledger alone: laws, comparisons, figures. A study's last stages make them; anyone can again."""
+"""What follows from the ledger alone: laws, scores, figures. A study's last stages make them; anyone can again."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +10,7 @@ from hf_scaling.records import LEDGER, UserError, finished_rows, write_json
 from hf_scaling.study.compare import compare_pairs
 from hf_scaling.study.figures import draw_figures
 from hf_scaling.study.fits import fit_points
+from hf_scaling.study.forecasts import score
 from hf_scaling.study.joint import joint_laws
 from hf_scaling.study.points import read_points
 
@@ -49,6 +50,11 @@ def write_joint(study: Path, level: float) -> None:
     write_json(study / "joint.json", joint_laws(read_points(study / LEDGER), level))
 
 
+def write_scores(study: Path) -> None:
+    """Write `scores.json`: each sealed forecast beside its outcome, as far as there is one."""
+    write_json(study / "scores.json", score(study))
+
+
 def write_figures(study: Path, rows: Sequence[Row], families: Sequence[str]) -> None:
     """Write `figures/`."""
     draw_figures(study, longest(rows, families))
@@ -75,4 +81,5 @@ def derive(study: Path) -> None:
     write_comparison(study, rows, families, level, seed)
     if has_horizons(rows):
         write_joint(study, level)
+    write_scores(study)
     write_figures(study, rows, families)
