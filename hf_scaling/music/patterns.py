@@ -6,6 +6,7 @@ real tunes by more than chance, all patterns asked about together taken into acc
 
 from collections import Counter
 from collections.abc import Sequence
+from string import ascii_uppercase
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,7 +95,7 @@ def _letters(sections: Sequence[Section]) -> list[str]:
         place = next((i for i, one in enumerate(known) if likeness(one, section.notes) >= _ALIKE), len(known))
         if place == len(known):
             known.append(section.notes)
-        found.append(chr(ord("A") + min(place, 25)))
+        found.append(ascii_uppercase[place % 26] * (1 + place // 26))  # AA follows Z, as on a page of rehearsal marks
     return found
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -65,7 +66,7 @@ class Study:
 
     @property
     def families(self) -> list[str]:
-        """Model families, in the order in which the ledger first names them."""
+        """Model families that have runs: in the order of the configuration, which is that of the figures."""
         return list(dict.fromkeys(run["family"] for run in self.runs))
 
 
@@ -80,7 +81,7 @@ def read_study(folder: Path) -> Study:
     config = _yaml(folder / "study.yaml")
     resolved = config.pop("resolved", None) or {}
     rows, notes = read_ledger(folder / LEDGER)
-    runs, attempts = _one_row_a_run(rows)
+    runs, attempts = _one_row_a_run(rows, config.get("families"))
     statistics = files.read_statistics(folder / "dataset/statistics.json")
     return Study(
         folder=folder,
@@ -108,8 +109,11 @@ def read_study(folder: Path) -> Study:
     )
 
 
-def _one_row_a_run(rows: list[Record]) -> tuple[list[Record], dict[str, int]]:
-    """The finished row of each run, or else its latest failure, by family and size; and how often others failed."""
+def _one_row_a_run(rows: list[Record], families: Any) -> tuple[list[Record], dict[str, int]]:
+    """The finished row of each run, or else its latest failure, by family and size; and how often others failed.
+
+    Families that the configuration does not name come last, as the ledger first names them.
+    """
     latest: dict[str, Record] = {}
     failures: dict[str, int] = {}
     for row in rows:
@@ -117,10 +121,11 @@ def _one_row_a_run(rows: list[Record]) -> tuple[list[Record], dict[str, int]]:
             failures[row["run_id"]] = failures.get(row["run_id"], 0) + 1
         if row["status"] == "finished" or latest.get(row["run_id"], row)["status"] == "failed":
             latest[row["run_id"]] = row
-    families = list(dict.fromkeys(row["family"] for row in rows))
+    named = families if isinstance(families, list) else []
+    known = list(dict.fromkeys([*named, *(row["family"] for row in rows)]))
 
     def order(run: Record) -> tuple[int, int, str, int, int]:
-        place = families.index(run["family"])
+        place = known.index(run["family"])
         return place, run.get("n_params") or 0, run["size"], run.get("n_tokens") or 0, run.get("seed") or 0
 
     runs = sorted(latest.values(), key=order)

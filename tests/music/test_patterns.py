@@ -1,6 +1,7 @@
 """What tunes are like: their form, their figures, and whether a handful differs from real ones by more than chance."""
 
 import json
+from itertools import product
 
 import pytest
 
@@ -24,6 +25,13 @@ def test_sections_have_letters_and_bars(music, form, returns):
     found = look(HEAD + music)
     assert found.form == form
     assert found.values["returns"] == pytest.approx(returns)
+
+
+def test_letters_go_on_behind_z():
+    strains = [f"{a}2{b}2{c}4" for a, b, c in product("CEG", "DFA", "Bceg")]
+    form = look(HEAD + "||".join(strains) + "|]\n").form.split()
+    assert len(form) == 36
+    assert form[24:28] == ["Y1", "Z1", "AA1", "BB1"]
 
 
 def test_a_tune_is_measured_as_its_notes_say():

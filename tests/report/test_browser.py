@@ -24,9 +24,12 @@ _OPTIONS = (
 )
 
 
+_PATIENCE = 300_000  # milliseconds, on a slow and busy machine
+
+
 def run(browser: str, profile: Path, *arguments: str) -> str:
     command = [browser, *_OPTIONS, f"--user-data-dir={profile}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE / 1000, check=True).stdout
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,13 @@ def chromium(browser: str) -> Iterator[Any]:
         started = playwright.chromium.launch(executable_path=browser, args=list(_OPTIONS[1:]))
         yield started
         started.close()
+
+
+def opened(chromium: Any, study: Path, **options: Any) -> Any:
+    tab = chromium.new_page(**options)
+    tab.set_default_timeout(_PATIENCE)
+    tab.goto(write_report(study).as_uri())
+    return tab
 
 
 def test_page_renders_offline_and_hostile_titles_do_not_run(browser: str, study: Path, tmp_path: Path) -> None:
@@ -77,8 +87,7 @@ def _outline(pdf: bytes) -> list[str]:
 
 
 def test_what_makes_no_sense_on_paper_is_not_printed(chromium: Any, study: Path) -> None:
-    tab = chromium.new_page()
-    tab.goto(write_report(study).as_uri())
+    tab = opened(chromium, study)
     tab.emulate_media(media="print", color_scheme="dark")
     assert [tab.locator(kind).first.is_visible() for kind in ("nav", ".unrounded", "article details")] == [False] * 3
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
@@ -86,8 +95,7 @@ def test_what_makes_no_sense_on_paper_is_not_printed(chromium: Any, study: Path)
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_fits_a_phone_in_both_themes_and_a_point_tells_its_run(chromium: Any, study: Path, theme: str) -> None:
-    tab = chromium.new_page(viewport={"width": 390, "height": 844}, color_scheme=theme)
-    tab.goto(write_report(study).as_uri())
+    tab = opened(chromium, study, viewport={"width": 390, "height": 844}, color_scheme=theme)
     assert tab.evaluate("document.documentElement.scrollWidth") == 390
     ink = "getComputedStyle(document.body).color"
     assert (int(re.findall(r"\d+", tab.evaluate(ink))[0]) > 128) == (theme == "dark")

@@ -294,3 +294,11 @@ def test_the_page_is_made_without_heavy_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_families_stand_in_the_order_of_the_configuration_whoever_finished_first(study: Path) -> None:
+    assert [attrs.get("class") for tag, attrs in render(study).tags if tag == "span"][:2] == ["s0", "s1"]
+    first = render(study).text.index("● GPT-2 ■ LSTM")
+    config = study / "study.yaml"
+    config.write_text(config.read_text() + "families: [folk_lstm, gpt2]\n")
+    assert render(study).text.index("● LSTM ■ GPT-2") == first
