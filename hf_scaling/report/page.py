@@ -148,6 +148,7 @@ def _runs(study: Study) -> dict[str, Any]:
     rows = efficiency_rows(study)
     return {
         "groups": [(name, [run for run in study.runs if run["family"] == name]) for name in study.families],
+        "several_seeds": len({run.get("seed") for run in study.runs}) > 1,
         "cost_charts": cost_charts(study),
         "efficiency": [(name, [row for row in rows if row["family"] == name]) for name in study.families],
         "efficiency_sentences": efficiency_sentences(study),

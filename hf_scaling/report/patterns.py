@@ -9,6 +9,7 @@ from collections import Counter
 from hf_scaling.report import formats
 from hf_scaling.report.files import Record
 from hf_scaling.report.reading import Study
+from hf_scaling.report.worth import longest_runs
 
 _NAMED = 4  # kinds of faults, or metrics, that a sentence names
 
@@ -90,8 +91,9 @@ def drawn_reading(study: Study) -> list[str]:
     worth = study.worth
     if worth is None:
         return []
-    largest = {model["family"]: model for model in worth["models"] if not model["best"]}  # smallest first, so the last
-    chosen = [*largest.values(), *(model for model in worth["models"] if model["best"])]
+    families = dict.fromkeys(model["family"] for model in worth["models"])
+    largest = [runs[-1] for family in families if (runs := longest_runs(worth, family))]
+    chosen = [*largest, *(model for model in worth["models"] if model["best"])]
     return [sentence for model in chosen for sentence in _apart(worth, model)] + _trends(worth)
 
 

@@ -15,9 +15,15 @@ def worth_rows(worth: Record) -> list[Record]:
     return rows
 
 
+def longest_runs(worth: Record, family: str) -> list[Record]:
+    """The models of a family that trends are read off: those of the longest horizon, smallest first."""
+    runs = [run for run in worth["models"] if run["family"] == family and not run["best"]]
+    horizon = max((run.get("n_tokens") or 0 for run in runs), default=0)
+    return sorted((run for run in runs if (run.get("n_tokens") or 0) == horizon), key=lambda run: int(run["n_params"]))
+
+
 def _family_row(worth: Record, name: str, trend: Record) -> Record:
-    runs = [run for run in worth["models"] if run["family"] == trend["family"] and not run["best"]]
-    runs.sort(key=lambda run: run["n_params"])
+    runs = longest_runs(worth, trend["family"])
     ends = [estimate(run["metrics"].get(name)) for run in (runs[0], runs[-1])] if runs else [formats.DASH] * 2
     change, alpha = formats.DASH, None
     if trend["slope"] is not None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hf_scaling.records import read_json, read_jsonl, write_json
+from hf_scaling.records import append_row, read_json, read_jsonl, write_json
 from hf_scaling.report.limits import falsifiers
 from hf_scaling.report.made import commands
 from hf_scaling.report.reading import read_study
@@ -178,6 +178,24 @@ def test_tunes_drawn_freely_are_read_too(study: Path) -> None:
     assert "GPT-2: rising with size: parses." in text
     write_json(study / "music.json", worth(0.4))
     assert "depart from real ones in 0 of 2 metrics; they are not told apart in: parses; in_key." in render(study).text
+
+
+def test_the_largest_model_is_one_of_the_longest_horizon(study: Path) -> None:
+    record = worth(0.0)
+    one = record["models"][0]
+    record["models"] = [one | {"size": "old", "n_params": 9}, one | {"size": "new", "n_params": 8, "n_tokens": 2}]
+    write_json(study / "music.json", record)
+    text = render(study).text
+    assert "10 tunes of GPT-2 new, drawn freely" in text
+    assert "GPT-2 old" not in text
+
+
+def test_seeds_are_told_where_there_are_several(study: Path) -> None:
+    assert "30k seed 17" not in render(study).text
+    append_row(study / "runs.jsonl", read_jsonl(study / "runs.jsonl")[0] | {"run_id": "again", "seed": 18})
+    text = render(study).text
+    assert "30k seed 17 31.0k" in text
+    assert "30k seed 18 31.0k" in text
 
 
 def test_decisions_are_those_of_this_study(study: Path) -> None:
