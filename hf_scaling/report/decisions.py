@@ -24,7 +24,7 @@ def decisions(study: Study) -> list[Decision]:
 
 
 def _tokenization(study: Study) -> Decision:
-    known = f", {study.alphabet} of them with the special ones," if study.alphabet else ""
+    known = f", {study.alphabet} of them with the special ones," if study.alphabet else ","
     decided = [
         f"A token is a character{known} so that loss per token and per character are one measurement, embeddings stay "
         "a small share of N, and the grammar of ABC can be enforced while decoding."
