@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from hf_scaling.report import formats
-from hf_scaling.report.files import Record
 from hf_scaling.report.reading import Study
+from hf_scaling.report.shapes import Record
 from hf_scaling.report.svg import Curve, Panel, Point, panel, plain_tick, power_tick, size_tick
 
 # convention -> (column of the ledger, title)

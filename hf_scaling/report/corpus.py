@@ -1,8 +1,8 @@
 """What the page says of the data: leaks between splits, and compressors beside the best model."""
 
 from hf_scaling.report import formats
-from hf_scaling.report.files import Record
 from hf_scaling.report.reading import Study
+from hf_scaling.report.shapes import Record
 
 _PAIRS = {
     "validation_in_train": "validation in train",

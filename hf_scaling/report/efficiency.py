@@ -4,8 +4,8 @@ from statistics import fmean, median
 from typing import Any
 
 from hf_scaling.report import formats
-from hf_scaling.report.files import Record
 from hf_scaling.report.reading import Study
+from hf_scaling.report.shapes import Record
 
 
 def efficiency_rows(study: Study) -> list[Record]:

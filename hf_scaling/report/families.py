@@ -3,7 +3,7 @@
 import re
 
 from hf_scaling.report import formats
-from hf_scaling.report.files import Record
+from hf_scaling.report.shapes import Record
 
 _COSTS = {
     "n_params": "parameters N, total",
@@ -77,7 +77,7 @@ def _cost_row(name: str, cost: Record) -> Record:
         "label": _COSTS[name],
         "verdict": cost["verdict"],
         "losses": [formats.fixed(at["loss"]) for at in cost["at"]],
-        "at": [f"{_times(at['multiplier'])} {formats.interval(at['interval'], 2)}" for at in cost["at"]],
+        "at": [f"{_times(at.get('multiplier'))} {formats.interval(at['interval'], 2)}" for at in cost["at"]],
         "sentence": _said(cost),
     }
 
@@ -128,7 +128,7 @@ def _compute_clause(pair: Record, level: str) -> str:
         if (cost.get("beyond") or 0) <= 1:
             return apart
         return f"{apart}, not with {_times(cost['beyond'])} the compute of the smallest {ahead}"
-    if not cost["at"] or (middle := cost["at"][len(cost["at"]) // 2])["multiplier"] is None:
+    if not cost["at"] or (middle := cost["at"][len(cost["at"]) // 2]).get("multiplier") is None:
         return "what compute one of them saves at equal loss is not resolved"
     verdict = "" if cost["verdict"] == "resolved" else ", which does not resolve a difference"
     return (

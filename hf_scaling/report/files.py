@@ -1,55 +1,12 @@
-"""The JSON files of a study folder that the report rests on, each held to the fields that the page shows."""
+"""The other JSON files of a study folder that the report rests on, each held to the fields that the page shows."""
 
 from pathlib import Path
-from typing import Any
 
-from hf_scaling.records import UserError, check_fields, read_json, read_jsonl, read_optional
+from hf_scaling.records import check_fields, read_jsonl, read_optional
+from hf_scaling.report.shapes import NUMBER, Record, check_ends, check_numbers
 
-Record = dict[str, Any]
-
-_NUMBER = (int, float)
-_KNOWN = (int, float, type(None))
-_FIT = {
-    "family": str,
-    "n_convention": str,
-    "n_points": int,
-    "params": dict,
-    "intervals": dict,
-    "verdict": str,
-    "warnings": list,
-    "local_exponents": list,
-}
-_COMPARED: Record = {"families": list, "difference": _NUMBER, "interval": list, "level": _NUMBER, "verdict": str}
-_COMPARISON: Record = {"families": list, "level": _NUMBER, "n_tokens": int, "exponents": dict, "multipliers": dict}
-_COMPARISON |= {"sizes": list, "cautions": list}
-_AT_SIZE: Record = {"size": str, "n": list, "losses": list, "seeds": list, "interval": list, "difference": _NUMBER}
-_AT_SIZE |= {"verdict": str, "sentence": str}
-_AT_LOSS: Record = {"loss": _NUMBER, "multiplier": _KNOWN, "interval": list, "verdict": str}
-_JOINT = {"fits": list, "frontiers": list, "left_out": dict}
-_JOINT_FIT: Record = {
-    "family": str,
-    "n_convention": str,
-    "n_points": int,
-    "params": dict,
-    "intervals": dict,
-    "verdict": str,
-}
-_JOINT_FIT |= {"warnings": list, "sentence": str, "level": _NUMBER}
-_FRONTIER: Record = {"family": str, "n_convention": str, "flops_convention": str, "optima": list, "exponent": _NUMBER}
-_FRONTIER |= {"exponent_interval": list, "iso_flop": list, "iso_flop_exponent": _KNOWN, "flops_exponent": _NUMBER}
-_OPTIMUM = {"budget": _NUMBER, "n": _NUMBER, "d": _NUMBER, "loss": _NUMBER, "n_interval": list, "extrapolated": _NUMBER}
-_SCORE: Record = {
-    "run_id": str,
-    "family": str,
-    "size": str,
-    "n_params": int,
-    "n_tokens": int,
-    "basis": list,
-    "sealed_at": str,
-}
-_SCORE |= {"loss": _KNOWN, "outcome": _KNOWN, "persistence": _KNOWN}
-_BEST = {"family": str, "size": str, "n_params": int, "n_tokens": int, "val_loss": _NUMBER, "val_bpc": _NUMBER}
-_BEST |= {"test_loss": _NUMBER, "test_bpc": _NUMBER}
+_BEST = {"family": str, "size": str, "n_params": int, "n_tokens": int, "val_loss": NUMBER, "val_bpc": NUMBER}
+_BEST |= {"test_loss": NUMBER, "test_bpc": NUMBER}
 _SAMPLE = {
     "index": int,
     "kind": str,
@@ -64,93 +21,19 @@ _SAMPLE = {
 }
 _VERDICT = {"parses": bool, "strict": bool, "playable": bool}
 _SPLIT = {"tunes": int, "tune_families": int, "characters": int}
-_LEAKS = {"split_threshold": _NUMBER, "thresholds": list}
+_LEAKS = {"split_threshold": NUMBER, "thresholds": list}
 _TWINS = {"tunes": int, "twins": dict}
 _BASELINES = {"convention": str, "train_characters": int, "models": list}
-_BASELINE = {"name": str, "adaptive": bool, "validation": _NUMBER, "test": _NUMBER}
+_BASELINE = {"name": str, "adaptive": bool, "validation": NUMBER, "test": NUMBER}
 _LICENCE = {"source": str, "identifier": str, "notice": str, "commercial_use": bool, "redistributable": bool}
-_WORTH = {"drawing": dict, "level": _NUMBER, "metrics": dict, "real": dict, "models": list, "trends": list}
+_WORTH = {"drawing": dict, "level": NUMBER, "metrics": dict, "real": dict, "models": list, "trends": list}
 _WORTH |= {"n_real": int, "n_reference": int, "longest_human": int}
 _MODEL = {"family": str, "n_params": int, "best": bool, "metrics": dict}
 _TREND = {"family": str, "metric": str, "verdict": str}
-_ESTIMATE = {"value": _NUMBER, "low": _NUMBER, "high": _NUMBER}
-_FINDING = {"code": str, "where": str, "what": str, "effect": str, "cure": str}
-_PATTERNS = {"patterns": dict, "n_real": int, "level": _NUMBER, "tunes": list, "contrasts": dict}
+_ESTIMATE = {"value": NUMBER, "low": NUMBER, "high": NUMBER}
+_PATTERNS = {"patterns": dict, "n_real": int, "level": NUMBER, "tunes": list, "contrasts": dict}
 _TUNE = {"index": int, "form": str, "figure": str, "values": dict}
-_CONTRAST = {"samples": _NUMBER, "real": _NUMBER, "n": int, "p": _NUMBER, "verdict": str}
-
-
-def read_fits(path: Path) -> Record | None:
-    """`fits.json`: a fit for each family and convention of N."""
-    fits = read_optional(path, {"fits": list})
-    if fits is not None:
-        for fit in fits["fits"]:
-            check_fields(path, fit, _FIT)
-        for comparison in (fits.get("comparison") or {}).values():
-            check_fields(path, comparison, _COMPARED)
-    return fits
-
-
-def read_comparisons(path: Path) -> list[Record] | None:
-    """`comparison.json`: a record for each pair of families."""
-    found = _list(path)
-    for pair in found or []:
-        check_fields(path, pair, _COMPARISON)
-        for size in pair["sizes"]:
-            check_fields(path, size, _AT_SIZE)
-        for part in (*pair["exponents"].values(), *pair["multipliers"].values()):
-            check_fields(path, part, {"verdict": str, "sentence": str})
-        for cost in pair["multipliers"].values():
-            check_fields(path, cost, {"at": list})
-            for at in cost["at"]:
-                check_fields(path, at, _AT_LOSS)
-        if pair.get("context") is not None:
-            check_fields(path, pair["context"], {"size": str, "bins": list, "sentence": str})
-            for octave in pair["context"]["bins"]:
-                check_fields(path, octave, {"least": int, "most": int, "losses": list, "difference": _NUMBER})
-    return found
-
-
-def read_joint(path: Path) -> Record | None:
-    """`joint.json`: L(N, D) of each family and its frontier."""
-    joint = read_optional(path, _JOINT)
-    if joint is not None:
-        for fit in joint["fits"]:
-            check_fields(path, fit, _JOINT_FIT)
-        for one in joint["frontiers"]:
-            check_fields(path, one, _FRONTIER)
-            for optimum in one["optima"]:
-                check_fields(path, optimum, _OPTIMUM)
-    return joint
-
-
-def read_scores(path: Path) -> list[Record] | None:
-    """`scores.json`: each sealed forecast beside its outcome."""
-    found = _list(path)
-    for one in found or []:
-        check_fields(path, one, _SCORE)
-        made = {"intervals": dict, "form": str} if one["loss"] is not None else {"reason": str}
-        check_fields(path, one, made)
-        if one["loss"] is not None and one["outcome"] is not None:
-            check_fields(path, one, {"error": _NUMBER, "inside": dict})
-    return found
-
-
-def _list(path: Path) -> list[Record] | None:
-    if not path.exists():
-        return None
-    found = read_json(path)
-    if not isinstance(found, list):
-        raise UserError(f"{path}: got {type(found).__name__}, expected a list; delete the file to have it rebuilt")
-    return found
-
-
-def read_lint(path: Path) -> Record | None:
-    """`lint.json`."""
-    lint = read_optional(path, {"findings": list, "checked": list, "unchecked": list})
-    for found in (lint or {"findings": []})["findings"]:
-        check_fields(path, found, _FINDING)
-    return lint
+_CONTRAST = {"samples": NUMBER, "real": NUMBER, "n": int, "p": NUMBER, "verdict": str}
 
 
 def read_best(path: Path) -> Record | None:
@@ -178,6 +61,7 @@ def read_leaks(path: Path) -> Record | None:
     if leaks is not None:
         for pair in (value for name, value in leaks.items() if "_in_" in name):
             check_fields(path, pair, _TWINS)
+            check_numbers(path, "twins", list(pair["twins"].values()))
     return leaks
 
 
@@ -194,7 +78,7 @@ def read_stages(path: Path) -> Record:
     """Wall seconds of each stage, by `stages.json`."""
     stages = read_optional(path, {}) or {}
     for stage in stages.values():
-        check_fields(path, stage, {"seconds": _NUMBER})
+        check_fields(path, stage, {"seconds": NUMBER})
     return {name: stage["seconds"] for name, stage in stages.items()}
 
 
@@ -214,6 +98,7 @@ def read_patterns(path: Path) -> Record | None:
     if patterns is not None:
         for tune in patterns["tunes"]:
             check_fields(path, tune, _TUNE)
+            check_numbers(path, "values", list(tune["values"].values()))
         for name, contrast in patterns["contrasts"].items():
             check_fields(path, contrast, _CONTRAST)
             check_fields(path, patterns["patterns"].get(name), {"label": str, "about": str, "share": bool})
@@ -224,11 +109,14 @@ def read_worth(path: Path) -> Record | None:
     """`music.json`: metrics of tunes of every model, beside real ones."""
     worth = read_optional(path, _WORTH)
     if worth is not None:
-        check_fields(path, worth["drawing"], {"n_tunes": int, "temperature": _NUMBER, "top_p": _NUMBER})
+        check_fields(path, worth["drawing"], {"n_tunes": int, "temperature": NUMBER, "top_p": NUMBER})
         for model in worth["models"]:
             check_fields(path, model, _MODEL)
         for trend in worth["trends"]:
             check_fields(path, trend, _TREND)
+            for ends in ("interval", "alpha_interval"):
+                if trend.get(ends) is not None:
+                    check_ends(path, ends, trend[ends])
         for metric in worth["metrics"].values():
             check_fields(path, metric, {"label": str, "about": str})
         for measured in (worth["real"], *(model["metrics"] for model in worth["models"])):

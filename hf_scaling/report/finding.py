@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from statistics import NormalDist, fmean
 
 from hf_scaling.report import formats
-from hf_scaling.report.files import Record
 from hf_scaling.report.reading import Study
+from hf_scaling.report.shapes import Record
 
 _DEFAULT_LEVEL = 0.9
 

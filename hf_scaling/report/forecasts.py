@@ -4,7 +4,7 @@ from statistics import fmean
 from typing import Any
 
 from hf_scaling.report import formats
-from hf_scaling.report.files import Record
+from hf_scaling.report.shapes import Record
 
 _LEVELS = ("0.5", "0.9")
 

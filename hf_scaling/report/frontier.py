@@ -1,7 +1,7 @@
 """What the page says of L(N, D) and the compute-optimal frontier, from `joint.json`."""
 
 from hf_scaling.report import formats
-from hf_scaling.report.files import Record
+from hf_scaling.report.shapes import Record
 
 # parameter -> how it stands in L(N, D) = E + A·N^-alpha + B·D^-beta
 _NAMES = {"alpha": "α", "beta": "β", "E": "E", "A": "A", "B": "B"}

@@ -3,9 +3,9 @@
 from typing import Any
 
 from hf_scaling.report import formats
-from hf_scaling.report.files import Record
 from hf_scaling.report.finding import direction, level, rungs
 from hf_scaling.report.reading import Study
+from hf_scaling.report.shapes import Record
 
 _ENOUGH_POINTS = 9  # three for each parameter of the law: from there on its residuals say something about its form
 

@@ -8,8 +8,8 @@ import yaml
 
 from hf_scaling.report import formats
 from hf_scaling.report.embed import encoded
-from hf_scaling.report.files import Record
 from hf_scaling.report.reading import Study
+from hf_scaling.report.shapes import Record
 
 _NOT_CHOSEN = ("config_hash", "output_dir", "report_to")  # of one machine, or of what follows from the rest
 _INSTALLED = ("torch", "transformers", "accelerate", "tokenizers", "numpy", "datasets")

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_scaling.report.embed import data_uri
-from hf_scaling.report.files import Record
+from hf_scaling.report.shapes import Record
 
 
 def music_summary(samples: list[Record]) -> Record:

@@ -18,7 +18,6 @@ from hf_scaling.report.decisions import decisions
 from hf_scaling.report.efficiency import efficiency_rows, efficiency_sentences
 from hf_scaling.report.embed import figure_uri
 from hf_scaling.report.families import families_view, figure_name
-from hf_scaling.report.files import Record
 from hf_scaling.report.finding import comparison_sentence, finding
 from hf_scaling.report.forecasts import coverage, forecast_clause, forecast_rows, unmade
 from hf_scaling.report.frontier import frontier_rows, joint_rows, optimum_rows, sensitivity
@@ -28,6 +27,7 @@ from hf_scaling.report.made import choices, commands, config_file, provenance, r
 from hf_scaling.report.music import card, music_summary
 from hf_scaling.report.patterns import drawn_reading, faults, pattern_rows, sample_reading
 from hf_scaling.report.reading import Study, read_study
+from hf_scaling.report.shapes import Record
 from hf_scaling.report.tables import tables
 from hf_scaling.report.worth import worth_rows
 

@@ -7,8 +7,8 @@ import math
 from collections import Counter
 
 from hf_scaling.report import formats
-from hf_scaling.report.files import Record
 from hf_scaling.report.reading import Study
+from hf_scaling.report.shapes import Record
 from hf_scaling.report.worth import longest_runs
 
 _NAMED = 4  # kinds of faults, or metrics, that a sentence names

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from hf_scaling.records import LEDGER, UserError, read_ledger, read_optional
-from hf_scaling.report import files
-from hf_scaling.report.files import Record
+from hf_scaling.report import evidence, files
+from hf_scaling.report.shapes import Record
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,11 @@ def read_study(folder: Path) -> Study:
         runs=runs,
         attempts=attempts,
         notes=[note.removeprefix(f"{folder}/") for note in notes],
-        fits=files.read_fits(folder / "fits.json"),
-        comparisons=files.read_comparisons(folder / "comparison.json"),
-        joint=files.read_joint(folder / "joint.json"),
-        scores=files.read_scores(folder / "scores.json"),
-        lint=files.read_lint(folder / "lint.json"),
+        fits=evidence.read_fits(folder / "fits.json"),
+        comparisons=evidence.read_comparisons(folder / "comparison.json"),
+        joint=evidence.read_joint(folder / "joint.json"),
+        scores=evidence.read_scores(folder / "scores.json"),
+        lint=evidence.read_lint(folder / "lint.json"),
         best=files.read_best(folder / "best.json"),
         statistics=statistics,
         leaks=files.read_leaks(folder / "dataset/leak_report.json"),

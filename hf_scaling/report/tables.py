@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from hf_scaling.report.efficiency import efficiency_rows
 from hf_scaling.report.embed import HEAVY, csv_text, data_uri, encoded
-from hf_scaling.report.files import Record
 from hf_scaling.report.reading import Study
+from hf_scaling.report.shapes import Record
 
 
 class Table(NamedTuple):

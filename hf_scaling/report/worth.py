@@ -1,7 +1,7 @@
 """What the page says of musical worth, from `music.json`."""
 
 from hf_scaling.report import formats
-from hf_scaling.report.files import Record
+from hf_scaling.report.shapes import Record
 
 
 def worth_rows(worth: Record) -> list[Record]:
@@ -26,9 +26,9 @@ def _family_row(worth: Record, name: str, trend: Record) -> Record:
     runs = longest_runs(worth, trend["family"])
     ends = [estimate(run["metrics"].get(name)) for run in (runs[0], runs[-1])] if runs else [formats.DASH] * 2
     change, alpha = formats.DASH, None
-    if trend["slope"] is not None:
+    if trend.get("slope") is not None and trend.get("interval"):
         change = f"{formats.fixed(trend['slope'])} {formats.interval(trend['interval'])}"
-        if trend.get("alpha") is not None:
+        if trend.get("alpha") is not None and trend.get("alpha_interval"):
             alpha = f"α = {formats.fixed(trend['alpha'], 2)} {formats.interval(trend['alpha_interval'], 2)}"
     return {
         "family": trend["family"],

@@ -2,9 +2,11 @@
 
 import base64
 import json
+import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +181,7 @@ def test_a_folder_that_is_no_study_is_refused_by_name(tmp_path: Path) -> None:
         ("comparison.json", "{}", "comparison.json: got dict, expected a list"),
         ("comparison.json", '[{"families": []}]', "comparison.json: level: got None"),
         ("scores.json", '[{"run_id": 1}]', "scores.json: run_id: got 1"),
-        ("joint.json", '{"fits": [{}], "frontiers": [], "left_out": {}}', "joint.json: family: got None"),
+        ("joint.json", '{"fits": [{}], "frontiers": [], "left_out": {}, "level": 0.9}', "joint.json: family: got None"),
         ("patterns.json", '{"patterns": {}}', "patterns.json: n_real: got None"),
         ("tokenizer/tokenizer.json", '{"model": 3}', "tokenizer.json: model: got 3"),
     ],
@@ -191,6 +193,35 @@ def test_a_damaged_file_is_named_and_the_old_report_stays(study: Path, name: str
     with pytest.raises(UserError, match=words.replace("[", r"\[")):
         write_report(study)
     assert (study / "report.html").read_bytes() == before
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where each value of a JSON document stands."""
+    if path:
+        yield path
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from leaves(inner, (*path, key))
+
+
+def test_whatever_one_value_becomes_the_answer_is_a_page_or_one_line(study: Path) -> None:
+    draw, pages, lines = random.Random(0), 0, []
+    names = [path.relative_to(study) for path in study.rglob("*.json") if "runs" not in path.parts]
+    for name in draw.choices(sorted(names), k=40):
+        original = (study / name).read_text(encoding="utf-8")
+        whole = json.loads(original)
+        *way, last = draw.choice(list(leaves(whole)))
+        around = reduce(lambda inner, key: inner[key], way, whole)
+        around[last] = draw.choice([None, "x", [], {}, [1], {"a": 1}, -1, True])
+        (study / name).write_text(json.dumps(whole))
+        try:
+            write_report(study)
+            pages += 1
+        except UserError as error:
+            lines.append(str(error))
+        (study / name).write_text(original)
+    assert pages
+    assert lines
+    assert not [line for line in lines if "\n" in line]
 
 
 @pytest.mark.parametrize("number", ["Infinity", "NaN", "1e999", "1" * 400])
