@@ -119,7 +119,7 @@ def families_clause(pairs: list[Record] | None) -> str | None:
 
 
 def _compute_clause(pair: Record, level: str) -> str:
-    """What the first family's compute is worth in that of the second, at the middle of the losses that both reach."""
+    """What the first family's compute is worth in that of the second, amid the losses of both and at their end."""
     one, two = (formats.family(name) for name in pair["families"])
     cost = pair["multipliers"].get("flops") or {"at": []}
     if cost.get("behind"):
@@ -128,10 +128,16 @@ def _compute_clause(pair: Record, level: str) -> str:
         if (cost.get("beyond") or 0) <= 1:
             return apart
         return f"{apart}, not with {_times(cost['beyond'])} the compute of the smallest {ahead}"
-    if not cost["at"] or (middle := cost["at"][len(cost["at"]) // 2]).get("multiplier") is None:
+    known = [at for at in cost["at"] if at.get("multiplier") is not None]
+    if not known:
         return "what compute one of them saves at equal loss is not resolved"
+    middle, lowest = known[len(known) // 2], min(known, key=lambda at: at["loss"])
     verdict = "" if cost["verdict"] == "resolved" else ", which does not resolve a difference"
-    return (
-        f"for an equal loss {one} takes {_times(middle['multiplier'])} the compute of {two}, {level} interval "
-        f"{formats.interval(middle['interval'], 2)}{verdict}"
+    clause = (
+        f"to a loss of {formats.fixed(middle['loss'])} nats {one} takes {_times(middle['multiplier'])} the compute of "
+        f"{two}, {level} interval {formats.interval(middle['interval'], 2)}{verdict}"
     )
+    if lowest is middle:
+        return clause
+    there = f"{_times(lowest['multiplier'])} {formats.interval(lowest['interval'], 2)}"
+    return f"{clause}, and to {formats.fixed(lowest['loss'])}, the lowest that both reach, {there}"

@@ -63,7 +63,9 @@ def finding(study: Study) -> list[tuple[str, str]]:
         for family, ladder in ladders.items()
         if ladder
     ]
-    compared = " ".join([*_matched(study), *_comparison(study)]) if parts else ""
+    # a comparison on the same tunes, which the headline tells, is the sharper one
+    matched = [] if study.comparisons else _matched(study)
+    compared = " ".join([*matched, *_comparison(study)]) if parts else ""
     return [*parts, *([("Compared.", compared)] if compared else [])]
 
 

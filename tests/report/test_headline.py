@@ -56,10 +56,12 @@ def test_what_equal_loss_costs_is_told_with_its_interval(study: Path, change: Ch
     at = {"loss": 1.8, "reached": [1e12, 5e11], "multiplier": 2.0, "interval": [1.2, None], "verdict": "resolved"}
 
     def alter(pairs: Any) -> None:
-        pairs[0]["multipliers"]["flops"].update(at=[at, at, at], verdict="resolved")
+        last = at | {"loss": 1.5, "multiplier": 0.9, "interval": [0.8, 1.1]}
+        pairs[0]["multipliers"]["flops"].update(at=[at | {"loss": 2.0}, at, last], verdict="resolved")
 
     change("comparison.json", alter)
-    words = "for an equal loss GPT-2 takes 2.00 × the compute of LSTM, 90 % interval [1.20, open]."
+    words = "to a loss of 1.800 nats GPT-2 takes 2.00 × the compute of LSTM, 90 % interval [1.20, open], and to 1.500, "
+    words += "the lowest that both reach, 0.90 × [0.80, 1.10]."
     assert sentences(study)["Families."].endswith(words)
 
 

@@ -39,7 +39,7 @@ def residual_figure(fits: Sequence[Mapping[str, Any]]) -> "Figure":
             if 0 < len(horizons) <= _MOST_SHADES:
                 for colour, horizon in zip(shades(COLOURS[0], len(horizons)), horizons, strict=True):
                     _residuals(axes, [p for p in points if p["d"] == horizon], colour, f"D = {short(horizon)}")
-                legend_above(axes, min(len(horizons), 4), title=title)
+                legend_above(axes, min(len(horizons), 3), title=title)
             else:
                 _residuals(axes, points, COLOURS[0], None)
                 axes.set_title(title, fontsize=9, loc="left")
@@ -107,15 +107,19 @@ def _frontier(axes: "Axes", one: Mapping[str, Any], index: int, main: bool) -> N
 
 
 def iso_flop_figure(frontiers: Sequence[Mapping[str, Any]]) -> "Figure":
-    """Loss against N at each budget, with the parabola's vertex; one panel for each record that has profiles."""
+    """Loss against N at each budget, with the parabola's vertex; one panel for each record that has profiles.
+
+    Lines join the means of runs that are alike in N.
+    """
     shown = [one for one in frontiers if one["iso_flop"]]
     with gallery(max(len(shown), 1), width=4.4) as (figure, panels):
         for axes, one in zip(panels, shown, strict=False):
             profiles = one["iso_flop"]
             for colour, profile in zip(shades(COLOURS[0], len(profiles)), profiles, strict=True):
-                order = np.argsort(profile["n"])
-                n, loss = np.array(profile["n"])[order], np.array(profile["loss"])[order]
-                axes.plot(n, loss, marker="o", markersize=3, color=colour, label=f"C = {profile['budget']:.2g} FLOPs")
+                n = np.unique(profile["n"])
+                loss = [np.mean(np.array(profile["loss"])[np.array(profile["n"]) == one]) for one in n]
+                axes.plot(n, loss, color=colour, label=f"C = {profile['budget']:.2g} FLOPs")
+                axes.scatter(profile["n"], profile["loss"], s=9, color=colour)
                 if profile["best_n"] is not None:
                     axes.scatter([profile["best_n"]], [profile["best_loss"]], marker="*", s=60, color=colour, zorder=3)
             size_axis(axes, [n for profile in profiles for n in profile["n"]])
