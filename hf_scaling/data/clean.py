@@ -63,7 +63,7 @@ class CleanTune:
     @property
     def body(self) -> str:
         """The music, without the header."""
-        return self.text.split("\nK:", 1)[1].split("\n", 1)[1]
+        return body_of(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,11 @@ def clean(raw: str, options: CleanOptions) -> CleanTune | Reject:
     fields = dict(head)
     rhythm, meter, key = (intern(fields[letter]) for letter in "RMK")  # the same few over and over
     return CleanTune(result, fields["T"], rhythm, meter, key, fingerprint(melody_of(machine)))
+
+
+def body_of(text: str) -> str:
+    """The music of a clean tune's text, without the header."""
+    return text.split("\nK:", 1)[1].split("\n", 1)[1]
 
 
 def _body_lines(lines: list[str]) -> list[str]:
