@@ -19,11 +19,12 @@ SPLITS = ("train", "validation", "test")
 
 
 def book(seed):
-    """Thirty random tunes as a tune book."""
+    """Thirty random tunes as a tune book, and one to reject that names a person."""
     draw = random.Random(seed)
     bars = ("".join(draw.choices("CDEFGABcdefg", k=8)) + "|" for _ in range(30 * 8))
-    return "".join(
-        f"X:{n}\nT:Tune {n}\nM:4/4\nL:1/8\nK:G\n{''.join(next(bars) for _ in range(8))}\n\n" for n in range(30)
+    return (
+        "".join(f"X:{n}\nT:Tune {n}\nM:4/4\nL:1/8\nK:G\n{''.join(next(bars) for _ in range(8))}\n\n" for n in range(30))
+        + "X:30\nZ:A. Person\nK:G\n[V:1]abc|\n"
     )
 
 
@@ -81,7 +82,10 @@ def test_tunes_under_an_open_licence_are_pushed_and_come_back_the_same(study, pu
     assert ended.stdout == f"{hub_server.url}/datasets/user/tunes\n"
     files = hub_server.repositories["datasets/user/tunes"].files
     assert {"README.md", "leak_report.json", "statistics.json"} <= files.keys()
-    assert str(folder.parent).encode() not in b"".join(files.values()), "where files lie on this machine is told nobody"
+    pushed = b"".join(files.values())
+    assert str(folder.parent).encode() not in pushed, "where files lie on this machine is told nobody"
+    assert b"A. Person" not in pushed, "what cleaning leaves out is not passed on with a reject either"
+    assert json.loads(files["rejects.jsonl"])["reason"] == "several voices"
     assert "license: cc-by-4.0" in files["README.md"].decode()
     assert "CC-BY" in files["README.md"].decode().upper()
     loaded = subprocess.run(
