@@ -136,6 +136,13 @@ def test_a_prepared_study_goes_on_where_its_source_is_missing_but_none_begins_th
     ("option", "values", "message"),
     [
         ("--sources", ["music21=-1"], "sources: got 'music21=-1', expected music21=WEIGHT"),
+        (
+            "--abc_files",
+            ["my.abc"],
+            "abc_files: got 'my.abc', but sources do not name abc_files; add it, or leave abc_",
+        ),
+        ("--hub_dataset", ["a/b"], "hub_dataset: got 'a/b', but sources do not name hub; add it, or leave hub_dataset"),
+        ("--collections", ["miscFolk", "miscFolk"], "collections: got ['miscFolk', 'miscFolk'], expected each once"),
         ("--transpositions", ["0"], "transpositions: got [0], expected numbers from -6 to 6 other than 0"),
         ("--transpositions", ["1", "1"], "transpositions: got [1, 1]"),
         ("--transpositions", ["7"], "transpositions: got [7]"),
