@@ -76,8 +76,7 @@ def build_dataset(options: DataOptions, folder: Path, identity: Mapping[str, str
         raise UserError(
             f"sources: got {list(options.sources)}, which leaves no tune to train on; expected larger weights"
         )
-    train = [corpus.tunes[index].text for index in np.flatnonzero(split.splits == 0).tolist()]
-    transposed = list(transposed_copies(train, options.transpositions))
+    transposed = _transposed(corpus, split, options.transpositions)
     leaks = _leaks(corpus, split, [body_of(text) for _, _, text, _ in transposed], options, folder)
     tables = _tables(corpus, split, copies, transposed)
     statistics = {
@@ -86,7 +85,7 @@ def build_dataset(options: DataOptions, folder: Path, identity: Mapping[str, str
         **dataset_statistics(tables, corpus.rejected, licences),
     }
     rejects = corpus.rejects
-    del corpus, split, train, transposed  # what is written is in the tables, and Arrow will hold it once more
+    del corpus, split, transposed  # what is written is in the tables, and Arrow will hold it once more
     with atomic_dir(folder) as temporary:
         rows = {name: Dataset.from_dict(table, features=FEATURES) for name, table in tables.items()}
         DatasetDict(rows).save_to_disk(str(temporary))
@@ -114,6 +113,12 @@ def _split(corpus: Corpus, options: DataOptions) -> Split:
             "use more tunes or larger validation_fraction and test_fraction"
         )
     return split
+
+
+def _transposed(corpus: Corpus, split: Split, transpositions: Sequence[int]) -> list[tuple[int, int, str, str]]:
+    """The `transposed_copies` of the training split."""
+    train = [corpus.tunes[index].text for index in np.flatnonzero(split.splits == 0).tolist()]
+    return list(transposed_copies(train, transpositions))
 
 
 def _leaks(
