@@ -41,8 +41,10 @@ def _redistributable(dataset: Path) -> tuple[dict[str, Any], DatasetDict]:
     return statistics, splits
 
 
-def stage_dataset(dataset: Path, folder: Path) -> None:
+def stage_dataset(dataset: Path, address: str, folder: Path) -> None:
     """Write the splits as Parquet with the card, the leak report, the statistics, the rejects and the picture.
+
+    address: of the page where the card will be read.
 
     Raises:
         UserError: a source forbids that the data set is passed on, or there is no data set in `dataset`.
@@ -51,6 +53,8 @@ def stage_dataset(dataset: Path, folder: Path) -> None:
         raise UserError(f"{dataset}: holds no data set; expected the study folder of a prepared study")
     statistics, splits = _redistributable(dataset)
     card = DatasetCard((dataset / "README.md").read_text(encoding="utf-8"))
+    if card.data["license"] == "other":
+        card.data["license_link"] = f"{address}#licences"
     card.data["configs"] = [{"config_name": "default", "data_files": []}]
     for split, rows in splits.items():
         rows.to_parquet(folder / "data" / f"{split}.parquet")
