@@ -124,6 +124,8 @@ def _body_lines(lines: list[str]) -> list[str]:
     kept = [line for line in lines if line and (not _FIELD.match(line) or line.startswith(_KEPT_IN_BODY))]
     joined = re.sub(r"\\\n", " ", "\n".join(kept)).rstrip("\\ \t")
     lines = [_SPACES.sub(" ", line).strip() for line in joined.split("\n")]
+    if any(_REMARK.search(line) for line in lines):  # it went on in the next line
+        return _body_lines(lines)
     return [line for line in lines if line]
 
 
