@@ -55,7 +55,8 @@ def targets(options: Namespace, stem: str, endpoint: str) -> list[Target]:
     if "dataset" in naming.what:
         from hf_scaling.data.publish import stage_dataset  # seconds of imports that nothing else here needs
 
-        chosen.append(Target("dataset", stem, partial(stage_dataset, options.study / "dataset")))
+        stage = partial(stage_dataset, options.study / "dataset", f"{endpoint}/datasets/{stem}")
+        chosen.append(Target("dataset", stem, stage))
     if set(naming.what) - {"dataset"}:
         chosen += study_targets(read_study(options.study), naming, Path(__file__).with_name("LICENSE"))
     return chosen

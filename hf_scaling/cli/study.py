@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from hf_scaling.cli.command import Command, count
-from hf_scaling.records import UserError, read_jsonl
+from hf_scaling.records import UserError
 
 
 def _report_options(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
     rejects = parts.add_parser("rejects", help="list the tunes that a study left out, and why")
     rejects.add_argument("study", type=Path, help="a study folder, such as outputs/laptop")
     rejects.add_argument("--reason", metavar="REASON", help="only these, as in --reason 'too long'")
-    rejects.add_argument("--limit", type=count, default=20, metavar="N", help="how many at most (default 20; 0: all)")
+    rejects.add_argument("--limit", type=count, metavar="N", help="how many (default 20, or all with --json; 0: all)")
     rejects.add_argument("--json", action="store_true", help="one JSON object a line, whole")
     parts.add_parser("sources", help="the licence register: each source of tunes, and what may be done with them")
 
@@ -62,8 +62,8 @@ def _data(options: argparse.Namespace) -> None:
     listed = options.study / "dataset" / "rejects.jsonl"
     if not listed.is_file():
         raise UserError(f"{options.study}: holds no dataset/rejects.jsonl; expected the folder of a prepared study")
-    rows = read_jsonl(listed)
-    print(describe_rejects(rows, options.reason, options.limit, options.json))
+    for line in describe_rejects(listed, options.reason, options.limit, options.json):
+        print(line)
 
 
 COMMANDS = {

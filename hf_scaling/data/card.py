@@ -51,6 +51,9 @@ tune family, and a family is never cut by a split. Seed {options["seed"]}.
 |---|---|---|---|
 {splits}
 {augmented}
+`tune_id` says where a tune comes from, `family_id` which tunes are near-duplicates, `copies` how often a tune stands in
+an epoch of training (0 where its source is weighted below 1), `transposed` by how many semitones it was moved.
+
 Leaks: {test["twins"][limit]} of {test["tunes"]:,} test tunes have a near-duplicate in train; a random split of the same
 tunes has {naive["twins"][limit]}. `leak_report.json` has every threshold, `statistics.json` all counts,
 `rejects.jsonl` every tune that was left out: {rejected}.

@@ -63,7 +63,7 @@ class CleanTune:
     @property
     def body(self) -> str:
         """The music, without the header."""
-        return self.text.split("\nK:", 1)[1].split("\n", 1)[1]
+        return body_of(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +113,19 @@ def clean(raw: str, options: CleanOptions) -> CleanTune | Reject:
     return CleanTune(result, fields["T"], rhythm, meter, key, fingerprint(melody_of(machine)))
 
 
+def body_of(text: str) -> str:
+    """The music of a clean tune's text, without the header."""
+    return text.split("\nK:", 1)[1].split("\n", 1)[1]
+
+
 def _body_lines(lines: list[str]) -> list[str]:
     """The music, with fields that are not played left out and continued lines joined."""
     lines = [_without_remarks(line) for line in lines]
     kept = [line for line in lines if line and (not _FIELD.match(line) or line.startswith(_KEPT_IN_BODY))]
     joined = re.sub(r"\\\n", " ", "\n".join(kept)).rstrip("\\ \t")
     lines = [_SPACES.sub(" ", line).strip() for line in joined.split("\n")]
+    if any(_REMARK.search(line) for line in lines):  # it went on in the next line
+        return _body_lines(lines)
     return [line for line in lines if line]
 
 

@@ -10,7 +10,7 @@ from datasets import Dataset, DatasetDict, Features, Value, disable_progress_bar
 
 from hf_scaling.data.augment import transposed_copies
 from hf_scaling.data.card import dataset_card
-from hf_scaling.data.clean import CleanOptions
+from hf_scaling.data.clean import CleanOptions, body_of
 from hf_scaling.data.corpus import Corpus, parse_sources, read_corpus
 from hf_scaling.data.leaks import THRESHOLDS, leak_report
 from hf_scaling.data.sources import SOURCES, SourceOptions
@@ -70,20 +70,22 @@ def build_dataset(options: DataOptions, folder: Path, identity: Mapping[str, str
     weights = parse_sources(options.sources)
     licences = {name: SOURCES[name].licence(options.source_options) for name in weights}
     corpus = read_corpus(weights, options.source_options, options.clean_options)
-    split, leaks = _split(corpus, options, folder)
+    split = _split(corpus, options)
     copies = _copies(corpus, weights, options.seed)
     if not copies[split.splits == 0].any():
         raise UserError(
             f"sources: got {list(options.sources)}, which leaves no tune to train on; expected larger weights"
         )
-    tables = _tables(corpus, split, copies, options.transpositions)
+    transposed = _transposed(corpus, split, options.transpositions)
+    leaks = _leaks(corpus, split, [body_of(text) for _, _, text, _ in transposed], options, folder)
+    tables = _tables(corpus, split, copies, transposed)
     statistics = {
         "options": asdict(options),
         "identity": identity,
         **dataset_statistics(tables, corpus.rejected, licences),
     }
     rejects = corpus.rejects
-    del corpus, split  # what is written is in the tables, and Arrow will hold it once more
+    del corpus, split, transposed  # what is written is in the tables, and Arrow will hold it once more
     with atomic_dir(folder) as temporary:
         rows = {name: Dataset.from_dict(table, features=FEATURES) for name, table in tables.items()}
         DatasetDict(rows).save_to_disk(str(temporary))
@@ -93,8 +95,8 @@ def build_dataset(options: DataOptions, folder: Path, identity: Mapping[str, str
         write_text(temporary / "README.md", dataset_card(statistics, leaks))
 
 
-def _split(corpus: Corpus, options: DataOptions, folder: Path) -> tuple[Split, dict[str, Any]]:
-    """The split and its leak report."""
+def _split(corpus: Corpus, options: DataOptions) -> Split:
+    """The split; UserError if a part of it is empty."""
     split = split_by_family(
         corpus.grams,
         corpus.groups,
@@ -110,11 +112,25 @@ def _split(corpus: Corpus, options: DataOptions, folder: Path) -> tuple[Split, d
             f"{empty[0]}: no tune family fell into this split of {len(split.splits)} tunes; "
             "use more tunes or larger validation_fraction and test_fraction"
         )
+    return split
+
+
+def _transposed(corpus: Corpus, split: Split, transpositions: Sequence[int]) -> list[tuple[int, int, str, str]]:
+    """The `transposed_copies` of the training split."""
+    train = [corpus.tunes[index].text for index in np.flatnonzero(split.splits == 0).tolist()]
+    return list(transposed_copies(train, transpositions))
+
+
+def _leaks(
+    corpus: Corpus, split: Split, transposed: Sequence[str], options: DataOptions, folder: Path
+) -> dict[str, Any]:
+    """The leak report; UserError if there is a leak."""
     leaks = leak_report(
         split.crossing,
         corpus.grams,
         split.splits,
         lambda index: corpus.tunes[index].body,
+        transposed,
         options.family_threshold,
         options.seed,
     )
@@ -124,7 +140,7 @@ def _split(corpus: Corpus, options: DataOptions, folder: Path) -> tuple[Split, d
         raise UserError(
             f"leak report: {leaks['leaks']} tunes have a near-duplicate in another split, expected none; see {report}"
         )
-    return split, leaks
+    return leaks
 
 
 def _copies(corpus: Corpus, weights: dict[str, float], seed: int) -> np.ndarray:
@@ -139,9 +155,9 @@ def _copies(corpus: Corpus, weights: dict[str, float], seed: int) -> np.ndarray:
 
 
 def _tables(
-    corpus: Corpus, split: Split, copies: np.ndarray, transpositions: Sequence[int]
+    corpus: Corpus, split: Split, copies: np.ndarray, transposed: Sequence[tuple[int, int, str, str]]
 ) -> dict[str, dict[str, list[Any]]]:
-    """Split -> column of FEATURES -> values, in the order of the corpus; transposed copies come last."""
+    """Split -> column of FEATURES -> values, in the order of the corpus; `transposed_copies` come last."""
     names = {family: content[:16] for family, (_, content) in first_members(corpus.keys, split.families).items()}
 
     tables = {}
@@ -151,7 +167,7 @@ def _tables(
         tables[name]["family_id"] = [names[split.families[index]] for index in members]
         tables[name]["copies"] = copies[members].tolist() if name == "train" else [1] * len(members)
     train = tables["train"]
-    for index, semitones, text, key in transposed_copies(train["text"][:], transpositions):
+    for index, semitones, text, key in transposed:
         changed = {"text": text, "n_chars": len(text), "key": key, "transposed": semitones}
         for name, column in train.items():
             column.append(changed.get(name, column[index]))

@@ -25,11 +25,12 @@ def decode(line: bytes) -> str:
 def read_lines(stream: IO[bytes]) -> Iterator[str | None]:
     """The lines of a file, without their ends (LF, CRLF or CR); None in place of a line above LONGEST_LINE bytes.
 
-    UTF-8 and UTF-16 with a byte order mark are told by it. Memory is bounded by a chunk and a line.
+    UTF-8 and UTF-16 with a byte order mark are told by it. NUL bytes are left out: one before an `X:` would hide the
+    tune. Memory is bounded by a chunk and a line.
     """
     rest, skipping = b"", False
     for chunk in _utf8_chunks(stream):
-        *lines, rest = _split(rest + chunk)
+        *lines, rest = _split(rest + chunk.replace(b"\0", b""))
         for line in lines:
             yield None if skipping or len(line) > LONGEST_LINE else decode(line)
             skipping = False

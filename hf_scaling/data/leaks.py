@@ -1,7 +1,7 @@
 """What of one split stands in another: near-duplicates and shared runs of characters, each counted exactly."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,7 @@ def leak_report(
     grams: csr_array,
     splits: np.ndarray,
     body: Callable[[int], str],
+    transposed: Sequence[str],
     threshold: float,
     seed: int,
 ) -> dict[str, Any]:
@@ -79,20 +80,23 @@ def leak_report(
         crossing: `crossing_pairs` at or below the lowest threshold reported.
         grams: the tunes' incidence.
         splits: of each tune, as an index into SPLITS.
-        body: the music of a tune by its number; transposed copies, whose grams are their originals', are left out.
+        body: the music of a tune by its number.
+        transposed: the music of the training split's transposed copies. Their grams are their originals', their
+            characters are not. The random split is told without any.
         threshold: the similarity that the split promises to keep apart.
         seed: of the random split that stands for comparison.
     """
     thresholds = sorted({*THRESHOLDS, threshold})
     members = [np.flatnonzero(splits == number) for number in range(len(SPLITS))]
 
-    def compared(these: np.ndarray, those: np.ndarray, pairs: Pairs) -> dict[str, Any]:
-        shared = count_overlaps([body(index) for index in these.tolist()], map(body, those.tolist()))
+    def compared(these: np.ndarray, those: np.ndarray, pairs: Pairs, copies: Sequence[str] = ()) -> dict[str, Any]:
+        shared = count_overlaps([body(index) for index in these.tolist()], chain(map(body, those.tolist()), copies))
         return {"tunes": len(these), "twins": _twins(pairs, thresholds), "share_50_characters": shared}
 
     report: dict[str, Any] = {"split_threshold": threshold, "thresholds": thresholds}
     for (a, b), pairs in crossing.items():
-        report[f"{SPLITS[a]}_in_{SPLITS[b]}"] = compared(members[a], members[b], pairs)
+        copies = transposed if SPLITS[b] == "train" else ()
+        report[f"{SPLITS[a]}_in_{SPLITS[b]}"] = compared(members[a], members[b], pairs, copies)
     order = np.random.default_rng(seed).permutation(len(splits))
     test, train = order[: len(members[2])], order[len(order) - len(members[0]) :]
     report["random_split_test_in_train"] = compared(test, train, similar_pairs(grams, test, train, thresholds[0]))

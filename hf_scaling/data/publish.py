@@ -10,9 +10,9 @@ from huggingface_hub import DatasetCard
 from hf_scaling.data.corpus import parse_sources
 from hf_scaling.data.dataset import load_splits
 from hf_scaling.data.sources import SOURCES, SourceOptions
-from hf_scaling.records import UserError, read_json, write_json
+from hf_scaling.records import UserError, read_json, read_jsonl, write_json, write_jsonl
 
-_BESIDE = ("leak_report.json", "rejects.jsonl", "baselines.json", "corpus.png")
+_BESIDE = ("leak_report.json", "baselines.json", "corpus.png")
 _PLACES = ("the_session_path", "abc_files", "midi_files")  # of this machine, and nobody else's business
 
 
@@ -41,8 +41,10 @@ def _redistributable(dataset: Path) -> tuple[dict[str, Any], DatasetDict]:
     return statistics, splits
 
 
-def stage_dataset(dataset: Path, folder: Path) -> None:
-    """Write the splits as Parquet with the card, the leak report, the statistics and the picture into `folder`.
+def stage_dataset(dataset: Path, address: str, folder: Path) -> None:
+    """Write the splits as Parquet with the card, the leak report, the statistics, the rejects and the picture.
+
+    address: of the page where the card will be read.
 
     Raises:
         UserError: a source forbids that the data set is passed on, or there is no data set in `dataset`.
@@ -51,6 +53,8 @@ def stage_dataset(dataset: Path, folder: Path) -> None:
         raise UserError(f"{dataset}: holds no data set; expected the study folder of a prepared study")
     statistics, splits = _redistributable(dataset)
     card = DatasetCard((dataset / "README.md").read_text(encoding="utf-8"))
+    if card.data["license"] == "other":
+        card.data["license_link"] = f"{address}#licences"
     card.data["configs"] = [{"config_name": "default", "data_files": []}]
     for split, rows in splits.items():
         rows.to_parquet(folder / "data" / f"{split}.parquet")
@@ -58,6 +62,9 @@ def stage_dataset(dataset: Path, folder: Path) -> None:
     card.save(folder / "README.md")
     statistics["options"]["source_options"] |= dict.fromkeys(_PLACES)
     write_json(folder / "statistics.json", statistics)
+    # openings are as the source has them, with the personal fields that cleaning leaves out
+    rejects = read_jsonl(dataset / "rejects.jsonl")
+    write_jsonl(folder / "rejects.jsonl", [row | {"opening": ""} for row in rejects])
     for beside in _BESIDE:
         if (dataset / beside).exists():
             copy(dataset / beside, folder)

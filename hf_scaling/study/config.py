@@ -18,6 +18,13 @@ from hf_scaling.training.spec import OPTIMIZERS, SCHEDULES
 # what changes where a study lies or how it is carried out, but none of its numbers
 NOT_HASHED = ("output_dir", "report_to")
 TRACKERS = ("trackio", "tensorboard", "wandb")
+# field -> the only source that reads it
+_OF_SOURCE = {
+    "the_session_path": "the_session",
+    "abc_files": "abc_files",
+    "midi_files": "midi_files",
+    "hub_dataset": "hub",
+}
 
 
 def no_doubles(values: list[Any]) -> bool:
@@ -101,7 +108,12 @@ class StudyConfig:
     level: float = _help("of the fits' intervals", 0.9)
 
     def __post_init__(self) -> None:
-        parse_sources(self.sources)
+        weights = parse_sources(self.sources)
+        for name, source in _OF_SOURCE.items():
+            value = getattr(self, name)
+            if value is not None and source not in weights:  # else other tunes than meant would be read
+                raise UserError(f"{name}: got {value!r}, but sources do not name {source}; add it, or leave {name} out")
+        self._need(no_doubles(self.collections), "collections", "each once")
         try:
             names = [size.name for size in self.sizes]
         except ValueError as error:

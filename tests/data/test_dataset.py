@@ -13,11 +13,11 @@ from datasets import Value
 
 from hf_scaling.data import dataset as dataset_module
 from hf_scaling.data import splits as splits_module
-from hf_scaling.data.clean import CleanOptions, clean
+from hf_scaling.data.clean import CleanOptions, body_of, clean
 from hf_scaling.data.corpus import REASONS, parse_sources
 from hf_scaling.data.dataset import DataOptions, build_dataset, epoch_texts, load_splits, unique_texts
 from hf_scaling.data.sources import SOURCES, SourceOptions
-from hf_scaling.notation import pitches
+from hf_scaling.notation import pitches, transpose
 from hf_scaling.records import UserError, read_json, read_jsonl
 
 CLEAN = CleanOptions(64, 2000)
@@ -313,6 +313,28 @@ def test_transposed_copies_are_of_the_training_split_alone_and_no_unique_tokens(
     assert counts[0]["tokens_per_epoch"] > 2.9 * counts[1]["tokens_per_epoch"]
     assert augmented["keys"] == statistics["keys"]
     assert len(epoch_texts(rows["train"])) == len(rows["train"])
+
+
+def test_characters_that_only_a_transposed_copy_shares_with_held_out_tunes_are_counted(tmp_path):
+    tunes = []
+    for number in range(40):  # pairs that share a passage, the other a tone higher, and are no near-duplicates
+        higher = body_of(transpose(f"X:1\nK:G\n{walk(number)}\n", 2)).strip()
+        tunes += [walk(number) + walk(100 + number, 192), higher + walk(200 + number, 192)]
+    options = session(tmp_path, [(str(number), abc) for number, abc in enumerate(tunes)])
+    found = []
+    for transpositions in ((), (2,)):
+        folder = tmp_path / f"dataset{len(transpositions)}"
+        build(replace(options, transpositions=transpositions), folder)
+        report, rows = read_json(folder / "leak_report.json"), load_splits(folder)
+        for split in SPLITS[1:]:
+            bodies = map(body_of, rows[split]["text"])
+            runs = ({body[at : at + 50] for at in range(len(body) - 49)} for body in bodies)
+            shared = sum(any(run in text for run in one for text in rows["train"]["text"][:]) for one in runs)
+            assert report[f"{split}_in_train"]["share_50_characters"] == shared
+            found.append(shared)
+        assert report["leaks"] == 0
+    assert found[:2] == [0, 0]
+    assert min(found[2:]) > 0
 
 
 def test_every_reject_can_be_found_again(folder, statistics):

@@ -30,6 +30,12 @@ def test_the_byte_order_mark_tells_the_order(codec):
     assert lines_of(f"\ufeffX:1\n{TITLE}".encode(codec)) == ["X:1", TITLE]
 
 
+def test_nul_bytes_are_left_out_wherever_they_stand():
+    book = b"X:1\r\nK:D\r\n\r\nX:2\r\nK:G"
+    padded = b"\0\0" + b"\0".join(bytes([byte]) for byte in book) + b"\0" * 600
+    assert lines_of(padded) == lines_of(book) == ["X:1", "K:D", "", "X:2", "K:G"]
+
+
 def test_a_book_put_together_from_two_encodings_is_read_line_by_line():
     assert lines_of("T:Óró\n".encode() + "T:Óró\n".encode("latin-1")) == ["T:Óró", "T:Óró"]
 
@@ -56,7 +62,7 @@ def test_where_the_file_is_cut_into_chunks_makes_no_difference(lines, ends, code
     text = "".join(line + ends[number % len(ends)] for number, line in enumerate(lines))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(encoding, "_CHUNK", chunk)
-        assert lines_of(text.encode(codec)) == lines
+        assert lines_of(text.encode(codec)) == [line.replace("\0", "") for line in lines]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b""])

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from huggingface_hub import DatasetCard
 
 from hf_scaling.data.clean import CleanOptions
 from hf_scaling.data.dataset import DataOptions, build_dataset, load_splits
@@ -19,11 +20,12 @@ SPLITS = ("train", "validation", "test")
 
 
 def book(seed):
-    """Thirty random tunes as a tune book."""
+    """Thirty random tunes as a tune book, and one to reject that names a person."""
     draw = random.Random(seed)
     bars = ("".join(draw.choices("CDEFGABcdefg", k=8)) + "|" for _ in range(30 * 8))
-    return "".join(
-        f"X:{n}\nT:Tune {n}\nM:4/4\nL:1/8\nK:G\n{''.join(next(bars) for _ in range(8))}\n\n" for n in range(30)
+    return (
+        "".join(f"X:{n}\nT:Tune {n}\nM:4/4\nL:1/8\nK:G\n{''.join(next(bars) for _ in range(8))}\n\n" for n in range(30))
+        + "X:30\nZ:A. Person\nK:G\n[V:1]abc|\n"
     )
 
 
@@ -81,7 +83,10 @@ def test_tunes_under_an_open_licence_are_pushed_and_come_back_the_same(study, pu
     assert ended.stdout == f"{hub_server.url}/datasets/user/tunes\n"
     files = hub_server.repositories["datasets/user/tunes"].files
     assert {"README.md", "leak_report.json", "statistics.json"} <= files.keys()
-    assert str(folder.parent).encode() not in b"".join(files.values()), "where files lie on this machine is told nobody"
+    pushed = b"".join(files.values())
+    assert str(folder.parent).encode() not in pushed, "where files lie on this machine is told nobody"
+    assert b"A. Person" not in pushed, "what cleaning leaves out is not passed on with a reject either"
+    assert json.loads(files["rejects.jsonl"])["reason"] == "several voices"
     assert "license: cc-by-4.0" in files["README.md"].decode()
     assert "CC-BY" in files["README.md"].decode().upper()
     loaded = subprocess.run(
@@ -111,6 +116,24 @@ def test_tunes_under_an_open_licence_are_pushed_and_come_back_the_same(study, pu
 def test_what_may_not_be_passed_on_is_refused_by_name(study, refused, sources, options, named):
     message = refused(study(sources, **options), "--repository", "user/closed")
     assert f"may not be pushed, since {named} may not be redistributed" in message
+
+
+def test_where_licences_differ_the_metadata_lead_to_those_on_the_card(study, commands, tmp_path):
+    row = dict.fromkeys(("meter", "type", "date"), "") | {"tune_id": "1", "setting_id": "1", "name": "One", "mode": "G"}
+    (tmp_path / "tunes.json").write_text(json.dumps([row | {"abc": "GABc dedB|" * 8}]))
+    (tmp_path / "LICENSE.md").write_text("Open Database License (ODbL)")
+    options = {"files_licence": "mit", "accept_licence": "odbl-1.0", "the_session_path": str(tmp_path)}
+    folder = study(("abc_files", "the_session"), **options)
+    ended = commands.run("push_to_hub.py", "dataset", folder, "--repository", "user/mixed", "--dry-run")
+    assert ended.code == 0, ended.stderr
+    (card,) = (folder / "hub").rglob("README.md")
+    data = DatasetCard.load(card).data
+    assert (data.license, data.license_name) == ("other", "see-below")
+    assert data.license_link.endswith("/datasets/user/mixed#licences")
+    text = card.read_text(encoding="utf-8")
+    assert "\n## Licences\n" in text
+    assert "| `abc_files` | mit |" in text
+    assert "| `the_session` | odbl |" in text
 
 
 def test_statistics_that_claim_otherwise_are_not_believed(study, refused, tmp_path):

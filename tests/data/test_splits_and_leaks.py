@@ -86,7 +86,7 @@ def report_of(prints, bodies, threshold):
     grams = matrix([one for name in SPLITS for one in prints[name]])
     crossing = crossing_pairs(grams, splits, min(threshold, 0.3))
     music = [text for name in SPLITS for text in bodies[name]]
-    return leak_report(crossing, grams, splits, music.__getitem__, threshold, seed=0)
+    return leak_report(crossing, grams, splits, music.__getitem__, (), threshold, seed=0)
 
 
 def report(tunes):

@@ -13,7 +13,7 @@ import yaml
 
 from hf_scaling.data.corpus import REASONS
 from hf_scaling.data.sources import SOURCES, music21_corpora
-from hf_scaling.records import UserError, read_json
+from hf_scaling.records import UserError, read_json, write_jsonl
 from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import load_config
@@ -62,6 +62,28 @@ def test_rejects_are_listed_by_reason(prepared, commands):
     rows = [json.loads(line) for line in chosen.stdout.splitlines()]
     assert [row["reason"] for row in rows] == [reason] * min(3, count)
     assert all(row["opening"].startswith("X:") for row in rows)
+
+
+def test_json_is_never_cut_short_unasked_where_nothing_could_say_so(commands, tmp_path):
+    row = dict.fromkeys(("detail", "source", "collection", "file", "opening"), "x") | {"reason": "no key"}
+    write_jsonl(tmp_path / "dataset" / "rejects.jsonl", [row | {"number": number} for number in range(30)])
+    listed = commands.run("hf-scaling", "data", "rejects", tmp_path)
+    assert listed.stdout.count("x/x/x, tune ") == 20
+    assert listed.stdout.endswith("... and 10 more; --limit 0 lists all\n")
+    piped = commands.run("hf-scaling", "data", "rejects", tmp_path, "--json")
+    assert [json.loads(line)["number"] for line in piped.stdout.splitlines()] == list(range(30))
+    none = commands.run("hf-scaling", "data", "rejects", tmp_path, "--reason", "too long", "--json")
+    assert (none.code, none.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("line", ["{}", "[1]", '{"reason": "no key"}'])
+def test_damaged_rejects_are_one_line(commands, tmp_path, line):
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "rejects.jsonl").write_text(f"{line}\n")
+    ended = commands.run("hf-scaling", "data", "rejects", tmp_path)
+    assert ended.code == 2
+    assert len(ended.problems) == 1
+    assert "rejects.jsonl: " in ended.problems[0]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +136,13 @@ def test_a_prepared_study_goes_on_where_its_source_is_missing_but_none_begins_th
     ("option", "values", "message"),
     [
         ("--sources", ["music21=-1"], "sources: got 'music21=-1', expected music21=WEIGHT"),
+        (
+            "--abc_files",
+            ["my.abc"],
+            "abc_files: got 'my.abc', but sources do not name abc_files; add it, or leave abc_",
+        ),
+        ("--hub_dataset", ["a/b"], "hub_dataset: got 'a/b', but sources do not name hub; add it, or leave hub_dataset"),
+        ("--collections", ["miscFolk", "miscFolk"], "collections: got ['miscFolk', 'miscFolk'], expected each once"),
         ("--transpositions", ["0"], "transpositions: got [0], expected numbers from -6 to 6 other than 0"),
         ("--transpositions", ["1", "1"], "transpositions: got [1, 1]"),
         ("--transpositions", ["7"], "transpositions: got [7]"),

@@ -65,8 +65,11 @@ def _locate(options: SourceOptions) -> Found:
     if not glob.has_magic(options.abc_files):
         raise UserError(f"abc_files: {path} not found; expected {_EXPECTED}")
     root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
-    # pathlib's `**` does not follow links, which may lead back to where they stand
-    matches = root.glob(str(Path(options.abc_files).relative_to(root)))
+    try:
+        # pathlib's `**` does not follow links, which may lead back to where they stand
+        matches = list(root.glob(str(path.relative_to(root))))
+    except ValueError as error:  # such as '**.abc'
+        raise UserError(f"abc_files: got {options.abc_files!r} ({error}); expected {_EXPECTED}") from None
     return Found(sorted((label(match.relative_to(root)), match) for match in matches if not match.is_dir()), [])
 
 
