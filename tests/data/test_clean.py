@@ -51,10 +51,10 @@ def assert_clean(result, options=ANY):
     assert text == re.match(head, text)[0] + result.body
     assert text.startswith("X:1\n")
     assert text.endswith("\n")
-    for line in text.splitlines():
+    for line in text.removesuffix("\n").split("\n"):
         assert line == line.strip() != ""
         assert not re.search(r"(?<!\\)%", line)
-    for line in result.body.splitlines():
+    for line in result.body.removesuffix("\n").split("\n"):
         field = re.match(r"(?![A-Ga-g]:[|:])[A-JN-Za-z+]:", line)
         assert not field, f"only K:, L: and M: may stand in the body, not {line!r}"
         assert not line.endswith("\\")
