@@ -33,7 +33,8 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
 
     fit_key = folder.stage(
         "fits",
-        [sorted([row["run_id"], row["val_loss"]] for row in rows), config.level],
+        # the last word: what earlier versions of this package left out, and readers of the file expect
+        [sorted([row["run_id"], row["val_loss"]] for row in rows), config.level, "units"],
         ["fits.json"],
         lambda: write_fits(path, rows, config.families, config.level),
     )
