@@ -7,16 +7,18 @@ import shlex
 import shutil
 import signal
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
 import hf_scaling
-from hf_scaling.records import finished_rows
+from hf_scaling.records import finished_rows, read_json, read_jsonl
+from hf_scaling.study.forecasts import score
 from hf_scaling.study.options import load_config, parse_study
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-RESULTS = ROOT / "results" / "laptop"
+RESULTS = ROOT / "results"
 # the two commands themselves: tests install nothing and do not start themselves
 INSTALL = "pip install -e . && accelerate launch recipes/sweep.py"
 TEST = 'pip install -e ".[test]" && python -m pytest'
@@ -124,16 +126,81 @@ def test_no_placeholder_is_left():
     assert re.findall(r"@@\w*@@|TODO|TBD|XXX", README) == []
 
 
-@pytest.mark.skipif(not RESULTS.exists(), reason="the laptop study's results are not in this checkout")
-def test_its_tables_say_what_the_committed_ledger_says():
-    rows = {(row["family"], row["size"]): row for row in finished_rows(RESULTS / "runs.jsonl")}
-    found = 0
-    for line in README.splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if not line.startswith("|") or not any(size == cells[0] for _, size in rows):
-            continue
+def longest(study):
+    """Means over seeds of the runs of the longest horizon, by family and size."""
+    rows = finished_rows(RESULTS / study / "runs.jsonl")
+    horizon = max(row["n_tokens"] for row in rows)
+    found = {}
+    for row in (row for row in rows if row["n_tokens"] == horizon):
+        found.setdefault((row["family"], row["size"]), []).append(row)
+    return {
+        key: {name: fmean(row[name] for row in same) for name in ("n_params", "val_loss", "val_bpc")}
+        for key, same in found.items()
+    }
+
+
+def test_its_table_says_what_the_committed_ledger_says():
+    means = longest("cpu_scaling")
+    sizes = dict.fromkeys(size for _, size in means)
+    expected = []
+    for size in sizes:
+        cells = [size]
         for family in ("gpt2", "folk_lstm"):
-            row = rows[family, cells[0]]
-            assert f"{row['val_loss']:.3f}" in line or f"{row['val_loss']:.4f}" in line, line
-            found += 1
-    assert found == len(rows), "the README has no row for some size of the ledger"
+            mean = means[family, size]
+            cells += [f"{mean['n_params']:,.0f}", f"{mean['val_loss']:.3f}", f"{mean['val_bpc']:.3f}"]
+        expected.append(f"| {' | '.join(cells)} |")
+    assert [line for line in README.splitlines() if line.startswith("| ") and "," in line and "nats" not in line] == (
+        expected
+    )
+
+
+def span(ends, digits):
+    return "[" + ", ".join(f"{end:.{digits}f}" for end in ends) + "]"
+
+
+def claims():
+    """Every number of the findings, as the README must write it, from the committed results."""
+    study = RESULTS / "cpu_scaling"
+    laws = {fit["family"]: fit for fit in read_json(study / "fits.json")["fits"] if fit["n_convention"] == "total"}
+    for fit in laws.values():
+        yield f"{fit['params']['alpha']:.2f} {span(fit['intervals']['alpha'], 2)}"
+        yield f"{fit['params']['c']:.2f} {span(fit['intervals']['c'], 2)}"
+    (compared,) = read_json(study / "comparison.json")
+    for cost in ("n_params", "flops"):
+        _, middle, last = compared["multipliers"][cost]["at"]
+        for found in (middle, last):
+            yield f"{found['multiplier']:.1f} {span(found['interval'], 1)} times"
+            yield f"{found['loss']:.3f}"
+    largest = compared["sizes"][-1]
+    low, high = sorted(-end for end in largest["interval"])
+    yield f"ahead by {-largest['difference']:.3f} nats {span((low, high), 3)}"
+    scored = [found for found in score(study) if found["loss"]]
+    errors = [[found[name] for found in scored] for name in ("error", "persistence_error")]
+    yield f"They miss by {100 * fmean(errors[0]):.1f} % on average"
+    yield f"misses by {100 * fmean(errors[1]):.1f} %"
+    yield f"{sum(found['inside']['0.9'] for found in scored)} of {len(scored)} outcomes"
+    rows = finished_rows(study / "runs.jsonl")
+    yield f"{len(rows)} runs"
+    splits = read_json(study / "dataset" / "statistics.json")["splits"]
+    yield f"{splits['train']['unique_tokens']:,} unique tokens"
+    yield f"{sum(row['wall_seconds'] for row in rows) / 3600:.1f} hours of training"
+    (commit,) = {row["git_commit"] for row in rows}
+    yield f"commit `{commit[:7]}`"
+    best = read_json(study / "best.json")
+    yield f"{best['val_bpc']:.3f} bits per character on validation"
+    yield f"{best['test_bpc']:.3f} on the test split"
+    ppmd = read_json(study / "dataset" / "baselines.json")["models"][0]
+    yield f"{ppmd['test']:.3f}"
+    leaks = read_json(study / "dataset" / "leak_report.json")
+    twins, random = (leaks[name] for name in ("test_in_train", "random_split_test_in_train"))
+    yield f"{twins['twins']['0.3']} of {twins['tunes']} test tunes"
+    yield f"{random['twins']['0.3']} have one"
+    samples = read_jsonl(study / "samples" / "samples.jsonl")
+    yield f"{sum(one['raw_verdict']['strict'] for one in samples)} of {len(samples)} are strictly valid"
+    laptop = read_json(RESULTS / "laptop" / "fits.json")["fits"][0]
+    yield f"{laptop['params']['alpha']:.2f} {span(laptop['intervals']['alpha'], 2)}"
+
+
+@pytest.mark.parametrize("claim", claims())
+def test_its_findings_are_in_the_committed_results(claim):
+    assert claim in " ".join(README.split())

@@ -7,12 +7,12 @@ made again.
 
 import shutil
 from pathlib import Path
+from typing import Any
 
-from hf_scaling.records import LEDGER, UserError, atomic_dir
+from hf_scaling.records import LEDGER, UserError, atomic_dir, finished_rows
 
 _KEPT = (
     *("*.json", "*.jsonl", "study.yaml", "figures/*", "forecasts/*.json", "music/*"),
-    *("runs/*/config.json", "runs/*/metrics.jsonl", "runs/*/validation.json"),
     *("dataset/statistics.json", "dataset/leak_report.json", "dataset/baselines.json"),
     *("dataset/corpus.png", "dataset/corpus.svg"),
     *("samples/*.abc", "samples/*.mid", "samples/*.svg", "samples/*.jsonl", "samples/*.txt"),
@@ -31,9 +31,20 @@ def keep(study: Path, folder: Path, overwrite: bool = False) -> list[Path]:
         raise UserError(f"{folder}: lies in the study itself; expected another folder, such as results/{study.name}")
     if folder.exists() and not overwrite:
         raise UserError(f"{folder}: exists; use --overwrite to replace it")
-    kept = sorted({path.relative_to(study) for pattern in _KEPT for path in study.glob(pattern) if path.is_file()})
+    patterns = [*_KEPT, *_of_runs(finished_rows(study / LEDGER))]
+    kept = sorted({path.relative_to(study) for pattern in patterns for path in study.glob(pattern) if path.is_file()})
     with atomic_dir(folder) as temporary:
         for path in kept:
             (temporary / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(study / path, temporary / path)
     return kept
+
+
+def _of_runs(rows: list[dict[str, Any]]) -> list[str]:
+    """What lies in the folders of runs: losses by tune, and of the longest runs, which figures draw, metrics."""
+    longest = max((row["n_tokens"] for row in rows), default=0)
+    patterns = ["runs/best-*/config.json", "runs/best-*/metrics.jsonl", "runs/best-*/validation.json"]
+    for row in rows:
+        patterns += [f"runs/{row['run_id']}/{name}" for name in ("config.json", "validation.json")]
+        patterns += [f"runs/{row['run_id']}/metrics.jsonl"] if row["n_tokens"] == longest else []
+    return patterns
