@@ -226,7 +226,9 @@ def test_nobody_waits_a_day(push, hub, study, monkeypatch, header, fault):
     ]
 
 
-@pytest.mark.parametrize(("status", "told"), [(403, "403: no room; the token may not write there"), (0, "disconnected")])
+@pytest.mark.parametrize(
+    ("status", "told"), [(403, "403: no room; the token may not write there"), (0, "disconnected")]
+)
 def test_a_large_file_that_is_not_taken_is_one_line_and_the_others_are_pushed(
     push, hub, study, monkeypatch, status, told
 ):
