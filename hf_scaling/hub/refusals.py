@@ -69,7 +69,7 @@ def _seconds(error: BaseException) -> int | None:
     if not isinstance(error, HfHubHTTPError) or error.response.status_code != 429:
         return None
     headers = error.response.headers
-    found = re.search(r";r=0;t=(\d+)", headers.get("RateLimit", ""))
+    found = re.search(r";\s*r=0\s*;\s*t=(\d+)", headers.get("RateLimit", ""))
     found = found or re.fullmatch(r"(\d+)", headers.get("Retry-After", ""))
     return int(found[1]) if found and int(found[1]) <= _MOST_SECONDS else None
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +14,8 @@ from huggingface_hub import SpaceCard
 from huggingface_hub.utils import enable_progress_bars
 from packaging.specifiers import SpecifierSet
 
-from hf_scaling.records import append_row, finished_rows, read_json
+from hf_scaling.records import append_row, finished_rows, read_json, write_jsonl
+from hf_scaling.study.keep import keep
 
 ROOT = Path(__file__).parents[2]
 GRADIO = ">=6,<7"
@@ -202,8 +204,11 @@ BUSY = "me/folk-ledger: the Hub is busy and asks for patience; going on in 7 s"
 LARGE = "PUT /large-files/"
 
 
-@pytest.mark.parametrize("header", [{"Retry_After": "7"}, {"RateLimit": '"api";r=0;t=7'}])
-@pytest.mark.parametrize("fault", [CREATE, "GET /api/datasets/", "/preupload/", LARGE, "POST /api/datasets/.*/commit/"])
+@pytest.mark.parametrize(
+    ("fault", "header"),
+    [*((fault, {"Retry_After": "7"}) for fault in (CREATE, "GET /api/datasets/", "/preupload/", LARGE, "/commit/")),
+     (CREATE, {"RateLimit": '"api";r=0;t=7'})],
+)  # fmt: skip
 def test_where_the_hub_says_when_to_come_back_it_is_waited_for_and_told(push, hub, study, monkeypatch, fault, header):
     waited = []
     monkeypatch.setattr(time, "sleep", waited.append)
@@ -214,9 +219,13 @@ def test_where_the_hub_says_when_to_come_back_it_is_waited_for_and_told(push, hu
     assert waited == [7, 7]
 
 
-@pytest.mark.parametrize("header", [{"Retry_After": "86400"}, {"Retry_After": "Wed, 21 Oct 2026 07:28:00 GMT"}, {}])
-@pytest.mark.parametrize("fault", [CREATE, "/preupload/", LARGE])
-def test_nobody_waits_a_day(push, hub, study, monkeypatch, header, fault):
+@pytest.mark.parametrize(
+    ("fault", "header"),
+    [*((fault, {"Retry_After": "86400"}) for fault in (CREATE, "/preupload/", LARGE)),
+     (CREATE, {"Retry_After": "Wed, 21 Oct 2026 07:28:00 GMT"}), (CREATE, {"RateLimit": '"api";r=0;t=86400'}),
+     ("/preupload/", {})],
+)  # fmt: skip
+def test_nobody_waits_a_day(push, hub, study, monkeypatch, fault, header):
     monkeypatch.setattr(time, "sleep", lambda waited: pytest.fail(f"slept {waited} s"))
     hub.fail(fault, 429, "slow down", **header)
     ended = push("ledger", study, "--repository", "me/folk")
@@ -261,6 +270,39 @@ def test_a_damaged_run_does_not_lose_the_others(push, hub, study):
     assert len(pushed.err) == 3
     for run, told in zip(runs, ("damaged", "holds no safetensors", "expected an object"), strict=True):
         assert any(str(run) in line and told in line for line in pushed.err)
+
+
+def test_of_a_kept_folder_the_ledger_goes_and_what_was_left_out_is_named(push, hub, study, tmp_path):
+    kept = tmp_path / "kept"
+    keep(study, kept)
+    what = ("dataset", "tokenizer", "ledger", "models", "best", "report")
+    ended = push(*what, kept, "--repository", "me/folk")
+    assert (ended.code, ended.out) == (2, [f"{hub.url}/datasets/me/folk-ledger"])
+    runs = [row["run_id"] for row in finished_rows(study / "runs.jsonl")]
+    missing = ["dataset", "tokenizer/tokenizer.json", "report.html"]
+    missing += [f"runs/{run}/model/config.json" for run in (*runs, f"best-{read_json(study / 'best.json')['run_id']}")]
+    assert sorted(line.partition(": ")[0] for line in ended.err) == sorted(str(kept / name) for name in missing)
+    assert all(line.endswith("study, not one of `hf-scaling keep`") for line in ended.err)
+    whole = push("ledger", study, "--repository", "me/whole")
+    assert whole.code == 0
+    ledgers = [hub.repositories[f"datasets/me/{name}-ledger"].files for name in ("folk", "whole")]
+    assert ledgers[0]["data/runs.parquet"] == ledgers[1]["data/runs.parquet"]
+
+
+def test_a_page_without_models_is_neither_pushed_nor_served(push, hub, study, commands):
+    rows = finished_rows(study / "runs.jsonl")
+    for row in rows:
+        shutil.rmtree(study / "runs" / row["run_id"] / "model")
+    shutil.rmtree(next((study / "runs").glob("best-*")))
+    told = f"{study}: holds no model to show; expected the folder of a finished study"
+    served = commands.run("hf-scaling", "demo", study)
+    assert (served.code, len(served.problems)) == (2, 1)
+    assert served.problems[0].startswith(f"hf-scaling: {told}")
+    (study / "best.json").unlink()
+    write_jsonl(study / "runs.jsonl", [row | {"status": "failed", "error": "no"} for row in rows])
+    (problem,) = push("space", study, "--repository", "me/folk").err
+    assert problem.startswith(told)
+    assert hub.repositories == {}
 
 
 @pytest.mark.parametrize(
