@@ -106,7 +106,7 @@ def stage_space(study: HubStudy, place: Place, what: Sequence[str], licence: Pat
 
 def space_data(heading: str, **more: Any) -> SpaceCardData:
     """The metadata of a Space of ours."""
-    looks = {"emoji": "🎻", "colorFrom": "blue", "colorTo": "green", "pinned": False}
+    looks: dict[str, Any] = {"emoji": "🎻", "colorFrom": "blue", "colorTo": "green", "pinned": False}
     return SpaceCardData(title=heading, license="apache-2.0", **looks, **more)
 
 

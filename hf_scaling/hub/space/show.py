@@ -26,8 +26,8 @@ STYLE = """
 .sizes { width: fit-content; }
 .sizes th, .sizes td { font-size: 0.9em; padding: 0.15em 0.6em !important; text-align: right !important; }
 .sizes th:first-child, .sizes td:first-child { text-align: left !important; white-space: nowrap; }
+.component-wrapper { contain: inline-size; }  /* the player, which else widens a phone's page until it is cut off */
 @media (max-width: 600px) {
-  .score { max-width: none !important; width: 560px; }
   .sizes th, .sizes td { font-size: 0.75em; padding: 0.15em 0.3em !important; white-space: normal !important; }
 }
 .abc textarea { font-family: var(--font-mono); font-size: 0.85em; }
@@ -90,8 +90,7 @@ def score(piece: Piece) -> str:
     """The engraved tune, as an image: nothing in it can run."""
     if piece.score is None:
         return ""
-    told = f"Score of {piece.title or 'the tune'}"
-    return f'<div class="wide">{_image(piece.score, "svg+xml", "score", told)}</div>'
+    return _image(piece.score, "svg+xml", "score", f"Score of {piece.title or 'the tune'}")
 
 
 def scaling(exhibit: Exhibit) -> str:
