@@ -33,7 +33,7 @@ STYLE = """
 .abc textarea { font-family: var(--font-mono); font-size: 0.85em; }
 footer { display: none !important; }
 """
-_AT_WORK = '<span class="work">…</span>'
+_AT_WORK = '<i class="work">…</i>'
 _VERDICTS = {
     "strict": ("good", "Every bar is right as it was written."),
     "playable": ("fair", "It plays as it was written, but not every bar is right."),
