@@ -51,7 +51,7 @@ def stage_dataset(dataset: Path, address: str, folder: Path) -> None:
     """
     if not (dataset / "dataset_dict.json").is_file():
         raise UserError(
-            f"{dataset}: holds no data set; expected the folder of a prepared study, not one of `hf-scaling keep`"
+            f"{dataset}: holds no data set; expected the data set of a prepared study, not one of `hf-scaling keep`"
         )
     statistics, splits = _redistributable(dataset)
     card = DatasetCard((dataset / "README.md").read_text(encoding="utf-8"))
