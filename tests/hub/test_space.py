@@ -247,7 +247,7 @@ def test_a_phone_shows_it_whole_and_a_stop_stops_both_tunes(chromium, address):
     page.locator("#tune-2 .work").wait_for()
     page.get_by_role("button", name="Stop").click()
     page.locator(".said", has_text="Stopped.").first.wait_for()
-    assert page.locator(".work").count() == 0  # neither goes on, nor seems to
+    page.wait_for_function("!document.querySelector('.work')")  # neither goes on, nor seems to
     page.close()
 
 
