@@ -23,7 +23,8 @@ def _demo(options: argparse.Namespace) -> int:
     study = read_study(options.study)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_exhibit(study, exhibited(study, []), lambda *model: str(study.run_folder(*model) / "model"), folder)
+        models = [model for model in exhibited(study, []) if (study.run_folder(*model) / "model").is_dir()]
+        write_exhibit(study, models, lambda *model: str(study.run_folder(*model) / "model"), folder)
         from hf_scaling.hub.space.serve import serve  # torch: not before the study is known to be one
 
         return serve(folder, options.port)

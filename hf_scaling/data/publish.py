@@ -49,8 +49,10 @@ def stage_dataset(dataset: Path, address: str, folder: Path) -> None:
     Raises:
         UserError: a source forbids that the data set is passed on, or there is no data set in `dataset`.
     """
-    if not (dataset / "statistics.json").is_file():
-        raise UserError(f"{dataset}: holds no data set; expected the study folder of a prepared study")
+    if not (dataset / "dataset_dict.json").is_file():
+        raise UserError(
+            f"{dataset}: holds no data set; expected the data set of a prepared study, not one of `hf-scaling keep`"
+        )
     statistics, splits = _redistributable(dataset)
     card = DatasetCard((dataset / "README.md").read_text(encoding="utf-8"))
     if card.data["license"] == "other":

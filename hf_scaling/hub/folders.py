@@ -7,7 +7,7 @@ from pathlib import Path
 from shutil import copy
 from typing import Any
 
-from huggingface_hub import DatasetCardData, ModelCardData, SpaceCardData
+from huggingface_hub import DatasetCardData, ModelCardData
 from markupsafe import Markup
 from safetensors import SafetensorError, safe_open
 
@@ -17,7 +17,7 @@ from hf_scaling.hub.figure import draw_scaling
 from hf_scaling.hub.ledger import write_ledger
 from hf_scaling.hub.markdown import one_line, render
 from hf_scaling.hub.reading import HubStudy, Record
-from hf_scaling.hub.space_folder import stage_space
+from hf_scaling.hub.space_folder import space_data, stage_space
 from hf_scaling.records import UserError, read_object, write_json, write_text
 
 _CODE = Path(hf_scaling.__file__).parent / "models" / "folk_lstm"  # its path, since importing it would load torch
@@ -101,7 +101,7 @@ def study_targets(study: HubStudy, naming: Naming, licence: Path) -> list[Target
 
 def _need(path: Path) -> Path:
     if not path.is_file():
-        raise UserError(f"{path}: not found; expected the folder of a study that has come to its end")
+        raise UserError(f"{path}: not found; expected the folder of a finished study, not one of `hf-scaling keep`")
     return path
 
 
@@ -198,14 +198,5 @@ def _stage_ledger(study: HubStudy, place: Place, folder: Path) -> None:
 
 def _stage_report(study: HubStudy, folder: Path) -> None:
     copy(_need(study.folder / "report.html"), folder / "index.html")
-    data = SpaceCardData(
-        title=one_line(f"Scaling study {study.name}"),
-        emoji="🎻",
-        colorFrom="blue",
-        colorTo="green",
-        sdk="static",
-        app_file="index.html",
-        pinned=False,
-        license="apache-2.0",
-    )
+    data = space_data(one_line(f"Scaling study {study.name}"), sdk="static", app_file="index.html")
     write_text(folder / "README.md", render("report.md.jinja", data, study=study))

@@ -21,8 +21,9 @@ _TYPES: dict[tuple[type, ...], Any] = {
     (dict,): pyarrow.string(),  # as JSON: its keys differ from version to version
 }
 _CURVE = pyarrow.struct(
-    [("step", pyarrow.int64()), ("tokens_seen", pyarrow.int64())]
-    + [(name, pyarrow.float64()) for name in ("flops", "loss", "learning_rate", "grad_norm", "wall_seconds")]
+    [(name, pyarrow.int64()) for name in ("step", "tokens_seen", "peak_memory_bytes")]
+    + [(name, pyarrow.float64()) for name in ("flops", "loss", "learning_rate", "grad_norm")]
+    + [(name, pyarrow.float64()) for name in ("tokens_per_second", "wall_seconds")]
 )
 _SCHEMA = pyarrow.schema(
     [(name, _TYPES[types]) for name, types in LEDGER_FIELDS.items()]

@@ -67,6 +67,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(number=number, code_block=code_block, permitted=permitted)
+    environment.globals.update(plural=lambda count: Markup("" if count == 1 else "s"))
     return environment
 
 

@@ -74,6 +74,11 @@ class HubStudy:
         return sorted(finished, key=lambda row: (row["family"], row["n_params"], row["run_id"]))
 
     @property
+    def horizon(self) -> int:
+        """Training tokens of the longest runs, which the laws of `fits` are of."""
+        return max((run["n_tokens"] for run in self.runs), default=0)
+
+    @property
     def name(self) -> str:
         """What the study calls itself."""
         return str(self.rows[0]["study"])

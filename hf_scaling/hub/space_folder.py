@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from shutil import copy, copytree, ignore_patterns
+from typing import Any
 
 from huggingface_hub import SpaceCardData
 from markupsafe import Markup
@@ -13,7 +14,7 @@ from hf_scaling.hub.card import Place, label
 from hf_scaling.hub.figure import draw_scaling
 from hf_scaling.hub.markdown import one_line, render
 from hf_scaling.hub.reading import HubStudy, Record
-from hf_scaling.records import write_json, write_text
+from hf_scaling.records import UserError, write_json, write_text
 
 SDK_VERSION = "6.31.0"  # of Gradio: what the page was tested with
 _PACKAGE = Path(hf_scaling.__file__).parent
@@ -49,8 +50,11 @@ def write_exhibit(
     name: of a model, where it is to be loaded from: a folder or a repository.
 
     Raises:
-        UserError: the study folder is damaged.
+        UserError: there are no models, or the study folder is damaged.
     """
+    if not models:
+        wanted = "expected the folder of a finished study, not one of `hf-scaling keep`"
+        raise UserError(f"{study.folder}: holds no model to show; {wanted}")
     shown = [
         {
             "label": _label(run, is_best),
@@ -94,21 +98,16 @@ def stage_space(study: HubStudy, place: Place, what: Sequence[str], licence: Pat
         copy(_PACKAGE / "hub" / "space" / own, folder)
     copy(licence, folder / "LICENSE")
     repositories = [name(*model) for model in models]
-    data = SpaceCardData(
-        title=title(study),
-        emoji="🎻",
-        colorFrom="blue",
-        colorTo="green",
-        sdk="gradio",
-        sdk_version=SDK_VERSION,
-        python_version="3.11",
-        app_file="app.py",
-        pinned=False,
-        license="apache-2.0",
-        models=repositories,
-    )
+    runs_on = {"sdk": "gradio", "sdk_version": SDK_VERSION, "python_version": "3.11"}
+    data = space_data(title(study), app_file="app.py", models=repositories, **runs_on)
     content = {"data_title": title(study), "endpoint": Markup(place.endpoint), "models": map(Markup, repositories)}
     write_text(folder / "README.md", render("space.md.jinja", data, study=study, **content))
+
+
+def space_data(heading: str, **more: Any) -> SpaceCardData:
+    """The metadata of a Space of ours."""
+    looks: dict[str, Any] = {"emoji": "🎻", "colorFrom": "blue", "colorTo": "green", "pinned": False}
+    return SpaceCardData(title=heading, license="apache-2.0", **looks, **more)
 
 
 def _repository(stem: str, run: Record, is_best: bool) -> str:

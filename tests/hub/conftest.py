@@ -90,7 +90,7 @@ def hub(hub_server: Any, serving: Any) -> Iterator[Any]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pushed(hub_server: Any, open_study: Path, serving: Any) -> Iterator[Any]:
     """A Hub that holds everything."""
     with serving(type(hub_server)()) as server:

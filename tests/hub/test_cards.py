@@ -84,7 +84,7 @@ the training split; a random split of the same tunes would have {N}\.
 \| schedule \| wsd \|
 \| precision \| fp32 \|
 \| seed \| 0 \|
-\| hardware \| .*, 1 threads \|
+\| hardware \| .*, 1 thread \|
 \| time \| \d+ s, {N} tokens per second \|
 \| versions \| python .*, hf\\_scaling .*, torch .*, transformers .* \|
 \| commit of hf\\_scaling \| .* \|
@@ -126,7 +126,7 @@ without\.
 
 (### .*
 
-(Repaired in \d+ places after it was written\.
+(Repaired in \d+ places? after it was written\.
 
 )?(    .*\n|\n)+!\[The score\]\(samples/\d{3}\.svg\)
 
@@ -259,14 +259,43 @@ def sealed(run, **changes):
 def test_a_forecast_stands_beside_its_outcome(card, study):
     run = finished_rows(study / "runs.jsonl")[0]
     write_json(study / "forecasts" / f"{run['run_id']}.json", sealed(run))
-    text = card(family=run["family"])
-    assert "from 2 smaller or shorter ones:\n3.2500 nats per token by the form chinchilla, " in text
-    assert (
-        f"0\\.9 interval 3.1000 to –. The outcome was {run['val_loss']:.4f}; the next smaller model had\n3.5000."
-        in text
-    )
+    told = f"""Before this run began, its loss was forecast from 2 runs of smaller models, by the
+form chinchilla:
+
+| | nats per token |
+|---|--:|
+| forecast | 3.2500 |
+| 50 % interval | 3.2000 to 3.3000 |
+| 90 % interval | 3.1000 to – |
+| **outcome** | {run["val_loss"]:.4f} |
+"""
+    assert f"{told}| next smaller model, as long a run | 3.5000 |\n\n" in card(family=run["family"])
+    write_json(study / "forecasts" / f"{run['run_id']}.json", sealed(run, persistence=None))
+    assert f"{told}\n" in card(family=run["family"])
     write_json(study / "forecasts" / f"{run['run_id']}.json", sealed(run, loss=None, reason="too few runs"))
-    assert "Forecast before" not in card(family=run["family"])
+    assert "forecast from" not in card(family=run["family"])
+
+
+def test_a_run_that_is_not_of_the_points_says_why_it_stands_apart(card, figured):
+    short, longest, *_ = finished_rows(figured / "runs.jsonl")
+    write_jsonl(figured / "runs.jsonl", [short | {"n_tokens": 2560}, longest])
+    text = card(family=short["family"])
+    assert "runs with D = 10,240 training tokens; this model saw\n2,560, so that it stands apart" in text
+    (other,) = (figured / "hub").glob(f"model/me/folk-{longest['run_id']}/README.md")
+    assert "stands apart" not in other.read_text()
+
+
+def test_a_single_place_is_no_places(card, study):
+    samples = read_jsonl(study / "samples" / "samples.jsonl")
+    repairs = [[{}], [{}, {}], []]
+    write_jsonl(
+        study / "samples" / "samples.jsonl",
+        [sample | {"repairs": made} for sample, made in zip(samples, repairs, strict=False)],
+    )
+    text = card("best")
+    assert re.findall("Repaired in .*", text) == [
+        "Repaired in 1 place after it was written.", "Repaired in 2 places after it was written."
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("change", [{"loss": 3.0}, {"seal": "0"}, {"sealed_at": "2999-01-01T00:00:00Z"}])

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -9,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import SpaceCard
+from huggingface_hub.utils import enable_progress_bars
 from packaging.specifiers import SpecifierSet
 
-from hf_scaling.records import append_row, finished_rows, read_json
+from hf_scaling.records import append_row, finished_rows, read_json, write_jsonl
+from hf_scaling.study.keep import keep
 
 ROOT = Path(__file__).parents[2]
 GRADIO = ">=6,<7"
@@ -196,21 +200,62 @@ def test_a_collection_that_is_refused_loses_no_repository(push, hub, open_study)
     assert len(hub.collections[slug]["items"]) == 1
 
 
-@pytest.mark.parametrize("fault", [CREATE, COMMIT])
-def test_where_the_hub_says_when_to_come_back_it_is_waited_for(push, hub, open_study, monkeypatch, fault):
+BUSY = "me/folk-ledger: the Hub is busy and asks for patience; going on in 7 s"
+LARGE = "PUT /large-files/"
+
+
+@pytest.mark.parametrize(
+    ("fault", "header"),
+    [*((fault, {"Retry_After": "7"}) for fault in (CREATE, "GET /api/datasets/", "/preupload/", LARGE, "/commit/")),
+     (CREATE, {"RateLimit": '"api";r=0;t=7'})],
+)  # fmt: skip
+def test_where_the_hub_says_when_to_come_back_it_is_waited_for_and_told(push, hub, study, monkeypatch, fault, header):
     waited = []
     monkeypatch.setattr(time, "sleep", waited.append)
-    hub.fail(fault, 429, times=2, Retry_After="7")
-    pushed = push("tokenizer", open_study, "--repository", "me/folk")
-    assert (pushed.code, pushed.err) == (0, [])
+    hub.fail(fault, 429, times=2, **header)
+    pushed = push("ledger", study, "--repository", "me/folk")
+    assert (pushed.code, pushed.err) == (0, [BUSY, BUSY])
+    assert pushed.out == [f"{hub.url}/datasets/me/folk-ledger"]
     assert waited == [7, 7]
 
 
-@pytest.mark.parametrize("seconds", ["86400", "Wed, 21 Oct 2026 07:28:00 GMT"])
-def test_nobody_waits_a_day(push, hub, open_study, monkeypatch, seconds):
+@pytest.mark.parametrize(
+    ("fault", "header"),
+    [*((fault, {"Retry_After": "86400"}) for fault in (CREATE, "/preupload/", LARGE)),
+     (CREATE, {"Retry_After": "Wed, 21 Oct 2026 07:28:00 GMT"}), (CREATE, {"RateLimit": '"api";r=0;t=86400'}),
+     ("/preupload/", {})],
+)  # fmt: skip
+def test_nobody_waits_a_day(push, hub, study, monkeypatch, fault, header):
     monkeypatch.setattr(time, "sleep", lambda waited: pytest.fail(f"slept {waited} s"))
-    hub.fail(CREATE, 429, Retry_After=seconds)
-    assert push("tokenizer", open_study, "--repository", "me/folk").code == 2
+    hub.fail(fault, 429, "slow down", **header)
+    ended = push("ledger", study, "--repository", "me/folk")
+    assert ended.code == 2
+    assert ended.err == [
+        "me/folk-ledger: the Hub did not take it (429: slow down; too many requests; push again later)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [(403, "403: no room; the token may not write there"), (0, "disconnected")]
+)
+def test_a_large_file_that_is_not_taken_is_one_line_and_the_others_are_pushed(
+    push, hub, study, monkeypatch, status, told
+):
+    monkeypatch.setattr(time, "sleep", lambda _: None)  # the client tries a connection that is cut six times
+    hub.fail(LARGE, status, "no room", times=6)
+    ended = push("ledger", "report", study, "--repository", "me/folk")
+    assert (ended.code, ended.out) == (2, [f"{hub.url}/spaces/me/folk-report"])
+    (problem,) = ended.err
+    assert problem.startswith("me/folk-ledger: the Hub did not take it (")
+    assert told in problem
+
+
+def test_somebody_at_a_terminal_sees_what_is_sent_and_how_far_it_is(push, study, monkeypatch):
+    enable_progress_bars()  # which an earlier test, that nobody watched, has done without
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    announced, *bars = push("ledger", study, "--repository", "me/folk").err
+    assert re.fullmatch(r"dataset me/folk-ledger: 2 files, [\d,]+ bytes", announced)
+    assert any("runs.parquet: 100%" in bar for bar in bars)
 
 
 def test_a_damaged_run_does_not_lose_the_others(push, hub, study):
@@ -225,6 +270,39 @@ def test_a_damaged_run_does_not_lose_the_others(push, hub, study):
     assert len(pushed.err) == 3
     for run, told in zip(runs, ("damaged", "holds no safetensors", "expected an object"), strict=True):
         assert any(str(run) in line and told in line for line in pushed.err)
+
+
+def test_of_a_kept_folder_the_ledger_goes_and_what_was_left_out_is_named(push, hub, study, tmp_path):
+    kept = tmp_path / "kept"
+    keep(study, kept)
+    what = ("dataset", "tokenizer", "ledger", "models", "best", "report")
+    ended = push(*what, kept, "--repository", "me/folk")
+    assert (ended.code, ended.out) == (2, [f"{hub.url}/datasets/me/folk-ledger"])
+    runs = [row["run_id"] for row in finished_rows(study / "runs.jsonl")]
+    missing = ["dataset", "tokenizer/tokenizer.json", "report.html"]
+    missing += [f"runs/{run}/model/config.json" for run in (*runs, f"best-{read_json(study / 'best.json')['run_id']}")]
+    assert sorted(line.partition(": ")[0] for line in ended.err) == sorted(str(kept / name) for name in missing)
+    assert all(line.endswith("study, not one of `hf-scaling keep`") for line in ended.err)
+    whole = push("ledger", study, "--repository", "me/whole")
+    assert whole.code == 0
+    ledgers = [hub.repositories[f"datasets/me/{name}-ledger"].files for name in ("folk", "whole")]
+    assert ledgers[0]["data/runs.parquet"] == ledgers[1]["data/runs.parquet"]
+
+
+def test_a_page_without_models_is_neither_pushed_nor_served(push, hub, study, commands):
+    rows = finished_rows(study / "runs.jsonl")
+    for row in rows:
+        shutil.rmtree(study / "runs" / row["run_id"] / "model")
+    shutil.rmtree(next((study / "runs").glob("best-*")))
+    told = f"{study}: holds no model to show; expected the folder of a finished study"
+    served = commands.run("hf-scaling", "demo", study)
+    assert (served.code, len(served.problems)) == (2, 1)
+    assert served.problems[0].startswith(f"hf-scaling: {told}")
+    (study / "best.json").unlink()
+    write_jsonl(study / "runs.jsonl", [row | {"status": "failed", "error": "no"} for row in rows])
+    (problem,) = push("space", study, "--repository", "me/folk").err
+    assert problem.startswith(told)
+    assert hub.repositories == {}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 
 from hf_scaling.hub.space.exhibit import Shown
 from hf_scaling.hub.space.writing import Wish, Writing
-from hf_scaling.records import finished_rows
+from hf_scaling.records import UserError, finished_rows
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 ELSEWHERE = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -233,11 +233,21 @@ def test_a_bad_wish_gets_a_message_and_nothing_in_it_runs(written, label, value,
     choose(page, label, before)
 
 
-def test_a_phone_shows_it_whole(chromium, address):
+def test_a_phone_shows_it_whole_and_a_stop_stops_both_tunes(chromium, address):
     page = chromium.new_page(viewport={"width": 390, "height": 844})
+    page.set_default_timeout(PATIENCE)
     page.goto(address)
-    page.get_by_role("button", name="Write a tune").wait_for()
+    start = page.get_by_role("button", name="Write a tune")
+    start.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator("img.figure").bounding_box()["width"] >= 600  # to be moved under a finger, not shrunk
+    for table in page.locator(".sizes table").all():
+        assert table.bounding_box()["width"] <= page.locator(".sizes").bounding_box()["width"]
+    start.click()
+    page.locator("#tune-2 .work").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.locator(".said", has_text="Stopped.").first.wait_for()
+    page.wait_for_function("!document.querySelector('.work')")  # neither goes on, nor seems to
     page.close()
 
 
@@ -255,6 +265,12 @@ def test_a_tune_that_nobody_waits_for_ends(open_study, tmp_path):
         assert writing.future.exception() is not None
     assert writing.text.endswith("K:G\n")
     assert not (tmp_path / "tune").exists()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**53, 10**30])
+def test_a_seed_that_no_generator_takes_is_told(seed):
+    with pytest.raises(UserError, match=rf"seed: got {seed}, expected a whole number from 0 to"):
+        Wish({}, 0.9, "strict", seed).prompt()
 
 
 def test_an_exhibit_that_is_none_is_one_line(space, tmp_path):

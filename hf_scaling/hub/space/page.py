@@ -78,8 +78,8 @@ def build_page(exhibit: Exhibit) -> gr.Blocks:
     with gr.Blocks(title=exhibit.title, analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as page:
         gr.Markdown(f"# {exhibit.title}\n{_ABOUT}")
         with gr.Row():
-            first = gr.Dropdown(list(models), value=exhibit.models[0].label, label="Model")
-            second = gr.Dropdown([_ALONE, *models], value=beside, label="Beside it")
+            first = gr.Dropdown(list(models), value=exhibit.models[0].label, label="Model", min_width=240)
+            second = gr.Dropdown([_ALONE, *models], value=beside, label="Beside it", min_width=240)
         with gr.Row():
             title = gr.Textbox(label="Title", placeholder="left to the model", max_length=80, min_width=140)
             fields = [
@@ -111,7 +111,8 @@ def build_page(exhibit: Exhibit) -> gr.Blocks:
             concurrency_limit=_AT_ONCE,
             show_progress="hidden",
         )
-        stop.click(show.stopped, None, stands[0].said, cancels=[event], api_visibility="private")
+        said = [stand.said for stand in stands]
+        stop.click(show.stopped, said, said, cancels=[event], api_visibility="private")
     return page
 
 

@@ -12,7 +12,8 @@ from hf_scaling.hub.space.writing import Writing
 STYLE = """
 .gradio-container { max-width: 1180px !important; margin: auto; }
 .score { background: #fff; border-radius: 6px; padding: 4px; width: 100%; }
-.figure { background: #fff; border-radius: 6px; display: block; margin: auto; width: clamp(620px, 100%, 940px); }
+.figure { background: #fff; border-radius: 6px; display: block; margin: auto; }
+.figure { max-width: none !important; width: clamp(620px, 100%, 940px); }
 .wide { margin: auto; max-width: calc(100vw - 8rem); overflow-x: auto; }
 .said { line-height: 1.5; overflow-wrap: anywhere; }
 .said ul { margin: 0.2em 0 0 1.2em; }
@@ -25,9 +26,14 @@ STYLE = """
 .sizes { width: fit-content; }
 .sizes th, .sizes td { font-size: 0.9em; padding: 0.15em 0.6em !important; text-align: right !important; }
 .sizes th:first-child, .sizes td:first-child { text-align: left !important; white-space: nowrap; }
+.component-wrapper { contain: inline-size; }  /* the player, which else widens a phone's page until it is cut off */
+@media (max-width: 600px) {
+  .sizes th, .sizes td { font-size: 0.75em; padding: 0.15em 0.3em !important; white-space: normal !important; }
+}
 .abc textarea { font-family: var(--font-mono); font-size: 0.85em; }
 footer { display: none !important; }
 """
+_AT_WORK = '<i class="work">…</i>'
 _VERDICTS = {
     "strict": ("good", "Every bar is right as it was written."),
     "playable": ("fair", "It plays as it was written, but not every bar is right."),
@@ -41,14 +47,14 @@ def problem(message: str, writing: Writing | None = None) -> str:
     return _said(writing, [told]) if writing else f'<div class="said">{told}</div>'
 
 
-def stopped() -> str:
-    """What is said of a tune that nobody waited for."""
-    return '<div class="said">Stopped.</div>'
+def stopped(*said: str) -> list[str]:
+    """What is said, of what was said of each tune: those on their way have stopped."""
+    return ['<div class="said">Stopped.</div>' if _AT_WORK in one else one for one in said]
 
 
 def at_work(writing: Writing) -> str:
     """What is said while a tune is on its way."""
-    return _said(writing, [f"{writing.stage} …"])
+    return _said(writing, [f"{writing.stage} {_AT_WORK}"])
 
 
 def _said(writing: Writing, lines: Sequence[str]) -> str:
@@ -61,7 +67,7 @@ def said(writing: Writing, piece: Piece) -> str:
     grade, verdict = next(pair for tier, pair in _VERDICTS.items() if getattr(piece.verdict, tier, True))
     lines = [f'<span class="{grade}">{escape(verdict)}</span>']
     lines += [] if piece.complete else ["It was cut off at the most that the model may write."]
-    lines += [f'<span class="bad">{escape(one)}</span>' for one in piece.problems]
+    lines += [_told_briefly(*one.split(": ", 1)) for one in piece.problems]
     wrong = [f"as written, line {one.line}: {one.message}" for one in piece.verdict.diagnostics]
     mended = [f"repaired, line {one.line}: {one.message}" for one in piece.repaired.repairs]
     if wrong or mended:
@@ -69,6 +75,11 @@ def said(writing: Writing, piece: Piece) -> str:
         counts = f"{_count(wrong, 'problem')} as written, {_count(mended, 'repair')}"
         lines.append(f"<details><summary>{counts}</summary><ul>{items}</ul></details>")
     return _said(writing, lines)
+
+
+def _told_briefly(what: str, why: str) -> str:
+    """A problem that a converter told at length."""
+    return f'<details><summary class="bad">{escape(what)}</summary>{escape(why)}</details>'
 
 
 def _count(things: Sequence[str], name: str) -> str:
@@ -86,7 +97,7 @@ def scaling(exhibit: Exhibit) -> str:
     """The scaling figure, and the sizes as a table."""
     parts = []
     if exhibit.figure:
-        told = "Validation loss against number of parameters for all runs of the study, with fitted power laws"
+        told = "Validation loss against number of parameters for the longest runs of the study, with fitted power laws"
         parts.append(f'<div class="wide">{_image(exhibit.figure, "png", "figure", told)}</div>')
     parts.append(_table(exhibit.models))
     return "".join(parts)

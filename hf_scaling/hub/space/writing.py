@@ -17,6 +17,7 @@ from hf_scaling.notation import parse_key, parse_meter
 from hf_scaling.records import UserError
 
 _KEPT = 4  # models in memory
+_SEEDS = 2**53  # beyond them a browser's numbers have gaps, and further on torch refuses them
 _loading = Lock()  # transformers makes an empty model first, and two threads at it get in each other's way
 
 
@@ -36,13 +37,15 @@ class Wish:
         """The opening that the model goes on from.
 
         Raises:
-            UserError: a field is nothing that a header may hold.
+            UserError: a field is nothing that a header may hold, or the seed none that a generator takes.
         """
         meter, key = self.fields.get("meter"), self.fields.get("key")
         if meter is not None and parse_meter(meter) is None:
             raise UserError(f"metre: got {meter!r}, expected such as 4/4, 6/8 or C|")
         if key is not None and parse_key(key) is None:
             raise UserError(f"key: got {key!r}, expected such as D, Bm, Ador or Gmix")
+        if not 0 <= self.seed < _SEEDS:
+            raise UserError(f"seed: got {self.seed}, expected a whole number from 0 to {_SEEDS - 1}")
         return build_prompt(**self.fields)
 
 
