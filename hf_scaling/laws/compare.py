@@ -36,8 +36,9 @@ class ExponentDifference:
             f"{100 * self.level:g} % interval {format_interval(self.interval)}"
         )
         if self.resolved:
-            faster = first if self.difference > 0 else second
-            return f"resolved: the loss of {faster} falls faster with size; {found}"
+            larger = first if self.difference > 0 else second
+            # not of the loss itself: one that is nearer its floor can have the larger exponent and fall more slowly
+            return f"resolved: the excess of {larger} over its own floor c shrinks faster with size; {found}"
         reason = "is open" if None in self.interval else "contains 0"
         return f"not resolved: the interval {reason}; {found}"
 

@@ -27,7 +27,7 @@ def _tokenization(study: Study) -> Decision:
     known = f", {study.alphabet} of them with the special ones," if study.alphabet else ","
     decided = [
         f"A token is a character{known} so that loss per token and per character are one measurement, embeddings stay "
-        "a small share of N, and the grammar of ABC can be enforced while decoding."
+        "few, and the grammar of ABC can be enforced while decoding."
     ]
     context = study.config.get("context_length")
     challenges = [
@@ -93,7 +93,7 @@ def _training(study: Study) -> Decision:
     decided = [
         f"Optimizer: {optimizer}; learning rate: {schedule}, ending exactly at D, so that only cooled-down models are "
         "compared.",
-        "Every model reads the same tokens in the same order; seeds move weights and order and nothing else.",
+        "With one seed every model reads the same tokens in the same order; another seed moves weights and order.",
         *_rates(study),
         *_precision(study),
     ]
@@ -111,7 +111,8 @@ def _training(study: Study) -> Decision:
         )
     elif repeats:
         challenges.append(
-            f"No text was read twice, which bounds D by the corpus; the longest run read {_share(study)} of it."
+            "No text was read twice in the runs of the sweep, which bounds D by the corpus; the longest run read "
+            f"{_share(study)} of it."
         )
     if len(study.horizons) == 1:
         future.append("Runs at several D (horizons) would give L(N, D) and a compute-optimal frontier.")

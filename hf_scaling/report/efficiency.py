@@ -50,9 +50,10 @@ def _total(study: Study) -> list[str]:
     devices = list(dict.fromkeys(run["device"] for run in study.finished if run.get("device")))
     flops = sum(run["flops"] for run in study.finished)
     where = f" on {formats.listed(devices)}" if devices else ""
+    shared = ", what runs of several horizons share counted in each of them" if len(study.horizons) > 1 else ""
     return [
         f"{len(seconds)} finished runs took {formats.duration(sum(seconds))} of training{where}, for "
-        f"{formats.power_of_ten(flops)} training FLOPs."
+        f"{formats.power_of_ten(flops)} training FLOPs{shared}."
     ]
 
 
@@ -81,6 +82,6 @@ def _foreseen(study: Study) -> list[str]:
     if not ratios:
         return []
     return [
-        f"The plan had foreseen these times: the middle run took {formats.fixed(median(ratios), 2)} times its share, "
-        f"all of them {formats.fixed(ratios[0], 2)} to {formats.fixed(ratios[-1], 2)} times."
+        f"Runs took {formats.fixed(ratios[0], 2)} to {formats.fixed(ratios[-1], 2)} times the time foreseen, the "
+        f"middle one {formats.fixed(median(ratios), 2)} times."
     ]

@@ -194,9 +194,10 @@ def comparison_sentence(found: Record, digits: int = 3) -> str:
     """The difference of two exponents in words."""
     one, two = (formats.family(name) for name in found["families"])
     difference = (
-        f"{one} less {two} is {formats.fixed(found['difference'], digits)}, "
+        f"α of {one} less α of {two} is {formats.fixed(found['difference'], digits)}, "
         f"{formats.percent(found['level'])} interval {formats.interval(found['interval'], digits)}"
     )
     if found["verdict"] != "resolved":
         return f"Whether the two exponents differ is not resolved: {difference}."
-    return f"The loss of {one if found['difference'] > 0 else two} falls faster with size: {difference}."
+    larger = one if found["difference"] > 0 else two
+    return f"The excess of {larger} over its own floor c shrinks faster with size: {difference}."

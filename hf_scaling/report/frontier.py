@@ -1,11 +1,17 @@
 """What the page says of L(N, D) and the compute-optimal frontier, from `joint.json`."""
 
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import fmean
+
 from hf_scaling.report import formats
 from hf_scaling.report.shapes import Record
 
 # parameter -> how it stands in L(N, D) = E + A·N^-alpha + B·D^-beta
 _NAMES = {"alpha": "α", "beta": "β", "E": "E", "A": "A", "B": "B"}
 _POWERS = ("A", "B")
+_FAR = 2.0  # times the spread of seeds, from where on what a form misses is no matter of chance
 
 
 def joint_rows(joint: Record) -> list[Record]:
@@ -23,6 +29,33 @@ def _estimate(name: str, fit: Record) -> tuple[str, str]:
         ends = ", ".join("open" if end is None else formats.power_of_ten(end) for end in fit["intervals"][name])
         return formats.power_of_ten(fit["params"][name]), f"[{ends}]"
     return formats.fixed(fit["params"][name]), formats.interval(fit["intervals"].get(name))
+
+
+def misfits(joint: Record) -> list[str]:
+    """How far means over seeds lie off the form, beside how far seeds lie apart: a test of the form, not of its fit."""
+    lines = []
+    for fit in joint["fits"]:
+        alike = defaultdict(list)
+        for point in fit["points"]:
+            alike[point["n"], point["d"]].append(math.log(point["loss"] / point["fitted"]))
+        spread = [(off - fmean(same)) ** 2 for same in alike.values() for off in same]
+        free = len(spread) - len(alike)
+        if fit["n_convention"] == "non_embedding" or not free:
+            continue
+        off, apart = (
+            math.sqrt(value) for value in (fmean(fmean(one) ** 2 for one in alike.values()), sum(spread) / free)
+        )
+        verdict = (
+            "the form is not that of these runs, whatever the intervals of its parameters, and its optima are to be "
+            "distrusted"
+            if off > _FAR * apart
+            else "no more than another seed explains"
+        )
+        lines.append(
+            f"{formats.family(fit['family'])}: means over seeds lie {formats.percent(off, 1)} off this form (root mean "
+            f"square), and seeds {formats.percent(apart, 1)} apart: {verdict}."
+        )
+    return lines
 
 
 def frontier_rows(joint: Record) -> list[Record]:
@@ -48,8 +81,11 @@ def frontier_rows(joint: Record) -> list[Record]:
     return rows
 
 
-def optimum_rows(joint: Record) -> list[tuple[str, list[Record]]]:
-    """(family, its optima at each budget), by the count of all parameters and of FLOPs as the runs counted them."""
+def optimum_rows(joint: Record, runs: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+    """(family, its optima at each budget), by the count of all parameters and of FLOPs as the runs counted them.
+
+    runs: finished ones, which tell what lies beyond them.
+    """
     found: dict[str, list[Record]] = {}
     for one in joint["frontiers"]:
         if one["n_convention"] in ("total", "given"):
@@ -59,12 +95,19 @@ def optimum_rows(joint: Record) -> list[tuple[str, list[Record]]]:
         for one in joint["frontiers"]
         if one["n_convention"] in ("total", "given") and one["flops_convention"] == "as counted"
     }
-    return [(family, [_optimum(row) for row in optima]) for family, optima in (found | chosen).items()]
+    return [
+        (family, [_optimum(row, [run for run in runs if run["family"] == family]) for row in optima])
+        for family, optima in (found | chosen).items()
+    ]
 
 
-def _optimum(row: Record) -> Record:
+def _optimum(row: Record, runs: Sequence[Record]) -> Record:
     low, high = ("open" if end is None else formats.short(end) for end in row["n_interval"])
-    beyond = f"{formats.short(row['extrapolated'])} times" if row["extrapolated"] > 1.01 else "no"
+    beyond = [f"C {formats.short(row['extrapolated'])} times"] if row["extrapolated"] > 1.01 else []
+    for name, field in (("n", "n_params"), ("d", "n_tokens")):
+        seen = [run[field] for run in runs]
+        if seen and not min(seen) <= row[name] <= max(seen):
+            beyond.append(f"{name.upper()}*")
     return {
         "budget": formats.power_of_ten(row["budget"]),
         "n": formats.short(row["n"]),
@@ -72,7 +115,7 @@ def _optimum(row: Record) -> Record:
         "d": formats.short(row["d"]),
         "ratio": formats.short(row["d"] / row["n"]) if row["n"] else formats.DASH,
         "loss": formats.fixed(row["loss"]),
-        "beyond": beyond,
+        "beyond": ", ".join(beyond) or "no",
     }
 
 

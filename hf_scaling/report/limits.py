@@ -79,9 +79,14 @@ def _run_limits(study: Study) -> list[str]:
 
 
 def _learning_rate_limit(study: Study) -> str | None:
-    """A sentence, unless rates were tuned or some size was trained at several."""
-    if study.config.get("tune_sizes"):
-        return None
+    """A sentence, unless some size was trained at several rates."""
+    if sizes := study.config.get("tune_sizes"):
+        tokens = study.config.get("tune_tokens") or min(study.horizons)
+        return (
+            f"Learning rates were tuned at {formats.listed(sizes)} and D = {formats.short(tokens)} tokens, and follow "
+            "a power law of N from there. What other sizes and horizons would have gained by rates of their own is not "
+            "known, and moves exponents."
+        )
     rates: dict[tuple[str, str], set[float]] = {}
     for run in study.finished:
         if run.get("learning_rate") is not None:
@@ -99,15 +104,15 @@ def falsifiers(study: Study) -> list[str]:
     found = [sentence for family in study.families if (sentence := _no_fall(study, family))]
     found += [sentence for fit in (study.fits or {}).get("fits", []) if (sentence := _beyond_band(study, fit))]
     for pair in study.comparisons or []:
-        if any(size["verdict"] == "resolved" for size in pair["sizes"]):
+        if resolved := [size["size"] for size in pair["sizes"] if size["verdict"] == "resolved"]:
             one, two = (formats.family(name) for name in pair["families"])
             found.append(
-                f"{one} against {two}: further seeds, or rates tuned for each, after which the interval of the "
-                "difference at equal N holds 0."
+                f"{one} against {two} at {formats.listed(resolved)}: further seeds, or rates tuned for each, after "
+                "which the interval of the difference there holds 0."
             )
     if any(score["loss"] is not None for score in study.scores or []):
         found.append(
-            "Forecasts: outcomes that leave 90 % intervals more often than one time in ten, as runs are added."
+            "Forecasts: outcomes that leave 90 % intervals far more often than one time in ten, as runs are added."
         )
     if study.best and study.baselines:
         found.append(

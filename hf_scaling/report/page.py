@@ -20,7 +20,7 @@ from hf_scaling.report.embed import figure_uri
 from hf_scaling.report.families import families_view, figure_name
 from hf_scaling.report.finding import comparison_sentence, finding
 from hf_scaling.report.forecasts import coverage, forecast_clause, forecast_rows, unmade
-from hf_scaling.report.frontier import frontier_rows, joint_rows, optimum_rows, sensitivity
+from hf_scaling.report.frontier import frontier_rows, joint_rows, misfits, optimum_rows, sensitivity
 from hf_scaling.report.headline import headline
 from hf_scaling.report.limits import falsifiers, limits
 from hf_scaling.report.made import choices, commands, config_file, provenance, run_rows
@@ -132,8 +132,9 @@ def _laws(study: Study) -> dict[str, Any]:
         "unmade": unmade(scores),
         "pairs": [families_view(*numbered) for numbered in enumerate(study.comparisons or [])],
         "joint_rows": joint_rows(joint) if joint else [],
+        "misfits": misfits(joint) if joint else [],
         "frontier_rows": frontier_rows(joint) if joint else [],
-        "optima": optimum_rows(joint) if joint else [],
+        "optima": optimum_rows(joint, study.finished) if joint else [],
         "sensitivity": sensitivity(joint) if joint else [],
         "fits": fits,
         "warnings": _warnings(fits),
@@ -200,7 +201,8 @@ def _facts(study: Study) -> list[tuple[str, str]]:
     ]
     scored = [*runs, *([study.best] if study.best else [])]
     if bpc := [run["val_bpc"] for run in scored if run.get("val_bpc") is not None]:
-        facts.append(("lowest validation loss", f"{formats.fixed(min(bpc), 2)} bpc"))
+        label = "lowest validation loss" + (", of the best model" if study.best else "")
+        facts.append((label, f"{formats.fixed(min(bpc), 2)} bpc"))
     if study.samples:
         summary = music_summary(study.samples)
         facts.append(("tunes valid as written", f"{summary['valid']} of {summary['total']}"))

@@ -46,7 +46,9 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
     )
     joint_key = None
     if has_horizons(rows):
-        joint_key = folder.stage("joint laws", [fit_key], ["joint.json"], lambda: write_joint(path, config.level))
+        joint_key = folder.stage(
+            "joint laws", [fit_key], ["joint.json"], lambda: write_joint(path, config.families, config.level)
+        )
     scores_key = folder.stage("scores", score(path), ["scores.json"], lambda: write_scores(path))
     drawn = [comparison_key, joint_key, scores_key]
     figures_key = folder.stage("figures", drawn, ["figures"], lambda: write_figures(path, rows, config.families))

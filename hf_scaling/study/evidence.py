@@ -45,9 +45,10 @@ def write_comparison(study: Path, rows: Sequence[Row], families: Sequence[str], 
     write_json(study / "comparison.json", compare_pairs(study, able, level, seed))
 
 
-def write_joint(study: Path, level: float) -> None:
+def write_joint(study: Path, families: Sequence[str], level: float) -> None:
     """Write `joint.json`: L(N, D) of each family, and the frontier it implies."""
-    write_json(study / "joint.json", joint_laws(read_points(study / LEDGER), level))
+    points = sorted(read_points(study / LEDGER), key=lambda point: families.index(point.family))
+    write_json(study / "joint.json", joint_laws(points, level))
 
 
 def write_scores(study: Path) -> None:
@@ -80,6 +81,6 @@ def derive(study: Path) -> None:
     write_fits(study, rows, families, level)
     write_comparison(study, rows, families, level, seed)
     if has_horizons(rows):
-        write_joint(study, level)
+        write_joint(study, families, level)
     write_scores(study)
     write_figures(study, rows, families)

@@ -20,8 +20,8 @@ def test_the_difference_changes_sign_with_the_order():
     assert other.difference == -one.difference
     assert other.interval == pytest.approx((-one.interval[1], -one.interval[0]))
     assert one.verdict == other.verdict == "resolved"
-    assert "the loss of a falls faster" in one.sentence
-    assert "the loss of a falls faster" in other.sentence
+    assert "the excess of a over its own floor c shrinks faster" in one.sentence
+    assert "the excess of a over its own floor c shrinks faster" in other.sentence
 
 
 def test_a_family_against_itself_is_not_resolved():

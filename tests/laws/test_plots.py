@@ -93,6 +93,13 @@ def test_training_curves_are_labelled_and_darken_with_size():
     assert all((line.get_xdata() > 0).all() for axes in figure.axes for line in axes.get_lines())
 
 
+def test_seeds_of_a_size_share_its_colour_and_its_name():
+    figure = training_figure([run("gpt2", "big", 2_000_000), run("gpt2", "big", 2_000_000), run("gpt2", "small", 9)])
+    small, *big = figure.axes[0].get_lines()
+    assert big[0].get_color() == big[1].get_color() != small.get_color()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["gpt2 small", "gpt2 big"]
+
+
 def test_smoothing_keeps_constants_lowers_noise_and_does_not_lag():
     rng = np.random.default_rng(0)
     assert smooth([2.0] * 500) == pytest.approx([2.0] * 500)

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from hf_scaling.records import append_row, read_json, read_jsonl, write_json
+from hf_scaling.report.frontier import misfits
 from hf_scaling.report.limits import falsifiers
 from hf_scaling.report.made import commands
 from hf_scaling.report.reading import read_study
@@ -45,6 +46,24 @@ def test_the_chapters_come_in_order_whatever_has_run(which: str, request: pytest
 def test_one_horizon_has_no_frontier_and_says_so(study: Path) -> None:
     text = render(study).text
     assert "one horizon, D = 4.19M tokens for every run, so there is no L(N, D) and no frontier" in text
+
+
+def test_a_form_is_held_against_the_spread_of_seeds() -> None:
+    def fit(family: str, off: float) -> dict[str, Any]:
+        points = [
+            {"n": n, "d": 1.0, "fitted": 1.0, "loss": 1 + sign * off + seed}
+            for n, sign in ((1.0, 1), (2.0, -1), (3.0, 1))
+            for seed in (-0.005, 0.005)
+        ]
+        return {"family": family, "n_convention": "total", "points": points}
+
+    one, other = misfits({"fits": [fit("gpt2", 0.05), fit("folk_lstm", 0.005)]})
+    assert "GPT‑2: means over seeds lie 5.0" in one
+    assert "the form is not that of these runs" in one
+    assert "seeds 0.7" in other
+    assert "no more than another seed explains" in other
+    single = {"family": "gpt2", "n_convention": "total", "points": [{"n": 1.0, "d": 1.0, "fitted": 1.0, "loss": 2.0}]}
+    assert misfits({"fits": [single]}) == []
 
 
 def test_several_horizons_have_joint_laws_and_a_frontier(several: Path) -> None:
@@ -102,7 +121,7 @@ def test_times_are_held_against_the_plan(study: Path) -> None:
     config["resolved"]["predicted_seconds"] = foreseen
     (study / "study.yaml").write_text(yaml.safe_dump(config))
     text = render(study).text
-    assert "the middle run took 2.00 times its share, all of them 2.00 to 2.00 times." in text
+    assert "Runs took 2.00 to 2.00 times the time foreseen, the middle one 2.00 times." in text
     assert "predicted_seconds" not in text
 
 

@@ -106,7 +106,8 @@ def test_better_only_where_the_interval_says_so(study: Path, loss: float, stderr
 def test_exponents_are_compared_with_an_interval(study: Path, change: Change) -> None:
     assert "Whether the two exponents differ is not resolved" in words(study)
     change("fits.json", lambda fits: fits["comparison"]["total"].update(verdict="resolved", difference=-0.1))
-    assert "The loss of LSTM falls faster with size: GPT-2 less LSTM is −0.10, 90 % interval" in words(study)
+    told = "The excess of LSTM over its own floor c shrinks faster with size: α of GPT-2 less α of LSTM is −0.10, 90 %"
+    assert told in words(study)
 
 
 def test_limits_follow_the_data(study: Path, started: Path) -> None:

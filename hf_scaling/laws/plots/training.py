@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def training_figure(runs: Sequence[Mapping[str, Any]]) -> "Figure":
-    """Smoothed training loss against tokens seen and against training FLOPs, one line a run.
+    """Smoothed training loss against tokens seen and against training FLOPs, one line a run, one name a size.
 
     Each run has `family`, `size`, `n_params` and the equally long sequences `tokens_seen`, `flops` and `loss` (nats per
     token). Darker is larger within a family.
@@ -26,18 +26,21 @@ def training_figure(runs: Sequence[Mapping[str, Any]]) -> "Figure":
             handles = []
             for index, family in enumerate(families):
                 members = sorted((run for run in runs if run["family"] == family), key=lambda run: run["n_params"])
-                colours = shades(COLOURS[index % len(COLOURS)], len(members))
-                for run, colour in zip(members, colours, strict=True):
+                sizes = list(dict.fromkeys(run["size"] for run in members))
+                colours = dict(zip(sizes, shades(COLOURS[index % len(COLOURS)], len(sizes)), strict=True))
+                named: dict[str, Any] = {}
+                for run in members:
                     x, y = np.asarray(run[column], dtype=float), smooth(run["loss"])
-                    style = DASHES[index % len(DASHES)]
-                    handles += axes.plot(
+                    (line,) = axes.plot(
                         x[x > 0],
                         y[x > 0],
-                        color=colour,
-                        linestyle=style,
+                        color=colours[run["size"]],
+                        linestyle=DASHES[index % len(DASHES)],
                         linewidth=1.2,
                         label=f"{family} {run['size']}",
                     )
+                    named.setdefault(run["size"], line)
+                handles += named.values()
             axes.set(xscale="log", yscale="log", xlabel=label)
             plain_log_ticks(axes)
         panels[0].set_ylabel("training loss (nats per token, smoothed)")
