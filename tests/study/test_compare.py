@@ -213,7 +213,9 @@ def test_what_is_no_study_folder(tmp_path, capsys, kind):
 
 
 def test_a_figure_of_another_kind(made_up, capsys):
-    assert "--figure: got 'x.pdf'" in refused(capsys, made_up, "gpt2", "folk_lstm", "--figure", "x.pdf")
+    with pytest.raises(SystemExit, match="2"):
+        main(["compare", str(made_up), "gpt2", "folk_lstm", "--figure", "x.pdf"])
+    assert "--figure: got 'x.pdf', expected a name that ends in .png or .svg" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
