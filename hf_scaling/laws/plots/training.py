@@ -23,7 +23,7 @@ def training_figure(runs: Sequence[Mapping[str, Any]]) -> "Figure":
         for axes, column, label in zip(
             panels, ("tokens_seen", "flops"), ("tokens seen", "training FLOPs"), strict=True
         ):
-            handles = []
+            handles: list[Any] = []
             for index, family in enumerate(families):
                 members = sorted((run for run in runs if run["family"] == family), key=lambda run: run["n_params"])
                 sizes = list(dict.fromkeys(run["size"] for run in members))
