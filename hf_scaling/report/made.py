@@ -38,9 +38,10 @@ def commands(study: Study) -> list[str]:
     commits = _distinct(study, "git_commit")
     lines = [f"git checkout {commits[-1]}"] if commits else []
     versions = [f"{library}=={found[-1].partition('+')[0]}" for library, found in _libraries(study).items()]
-    lines.append(
-        " ".join(["pip install .", *(version for version in versions if version.split("==")[0] in _INSTALLED)])
-    )
+    pinned = [version for version in versions if version.split("==")[0] in _INSTALLED]
+    # whose corpora are the tunes: `music21 10.5.1`
+    package, _, release = str(((study.statistics or {}).get("identity") or {}).get("music21") or "").partition(" ")
+    lines.append(" ".join(["pip install .", *pinned, *([f"{package}=={release}"] if release else [])]))
     lines.append(f"accelerate launch recipes/sweep.py --config {shlex.quote(f'{name}.yaml')}")
     if study.worth:
         drawing = study.worth["drawing"]

@@ -262,6 +262,12 @@ def test_the_page_holds_what_makes_the_study_again(study: Path) -> None:
     assert all(line in page.text for line in made)
 
 
+def test_the_corpus_that_is_a_package_is_pinned_like_the_others(study: Path) -> None:
+    path = study / "dataset" / "statistics.json"
+    write_json(path, read_json(path) | {"identity": {"music21": "music21 10.5.1"}})
+    assert commands(read_study(study))[1].endswith(" music21==10.5.1")
+
+
 def test_a_name_that_a_shell_would_read_is_quoted(study: Path) -> None:
     config = yaml.safe_load((study / "study.yaml").read_text()) | {"name": "a; rm -rf b"}
     (study / "study.yaml").write_text(yaml.safe_dump(config))
