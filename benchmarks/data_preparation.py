@@ -5,8 +5,8 @@
 
 Each preparation is a process of its own, timed without its imports. A corpus larger than the bundled one is made of
 copies in which notes are changed at random, so that each copy is a new tune; transposed copies would all be one family.
-Peak memory is the proportional set size of the process and its children, sampled. Every size is measured next to the
-smallest, since the speed of a machine drifts: a ratio compares neighbours.
+Peak memory is the proportional set size of the process and its children, sampled. Every size is measured
+between runs of the smallest, since the speed of a machine drifts: a ratio compares neighbours.
 """
 
 import argparse
