@@ -34,13 +34,13 @@ def derived(study, tmp_path_factory):
 
 
 def same(ours, theirs):
-    """Equal, numbers to four digits: another processor may round the last ones otherwise."""
+    """Equal, numbers to the three digits that tables show: on another processor a search ends elsewhere behind them."""
     if isinstance(theirs, dict):
         return ours.keys() == theirs.keys() and all(same(ours[key], theirs[key]) for key in theirs)
     if isinstance(theirs, list):
         return len(ours) == len(theirs) and all(map(same, ours, theirs))
     if isinstance(theirs, float):
-        return ours == pytest.approx(theirs, rel=1e-4, abs=1e-6)
+        return ours == pytest.approx(theirs, rel=2e-3, abs=1e-4)
     return ours == theirs
 
 
@@ -85,7 +85,7 @@ def test_so_are_the_figures_and_their_tables(study, derived):
         drawn, committed = (pieces(folder / "figures" / path.name) for folder in (derived, study))
         assert drawn[::2] == committed[::2], path.name
         points = zip(drawn[1::2], committed[1::2], strict=True)
-        assert all(float(a) == pytest.approx(float(b), abs=0.05) for a, b in points), path.name  # of a point
+        assert all(float(a) == pytest.approx(float(b), abs=0.5) for a, b in points), path.name  # half a point
 
 
 def test_no_tune_and_no_path_of_the_machine_is_in_it(study):
