@@ -3,7 +3,16 @@
 from pathlib import Path
 
 from hf_scaling.records import check_fields, read_optional
-from hf_scaling.report.shapes import KNOWN, NUMBER, Record, check_ends, check_numbers, check_words, read_list
+from hf_scaling.report.shapes import (
+    KNOWN,
+    NUMBER,
+    Record,
+    check_ends,
+    check_numbers,
+    check_positive,
+    check_words,
+    read_list,
+)
 
 _FIT = {
     "family": str,
@@ -23,7 +32,8 @@ _AT_SIZE |= {"verdict": str, "sentence": str}
 _AT_LOSS: Record = {"loss": NUMBER, "multiplier": KNOWN, "verdict": str}
 _JOINT = {"fits": list, "frontiers": list, "left_out": dict, "level": NUMBER}
 _JOINT_FIT: Record = {"family": str, "n_convention": str, "n_points": int, "params": dict, "intervals": dict}
-_JOINT_FIT |= {"verdict": str}
+_JOINT_FIT |= {"verdict": str, "points": list}
+_JOINT_POINT = {"n": NUMBER, "d": NUMBER, "loss": NUMBER, "fitted": NUMBER}
 _FRONTIER: Record = {"family": str, "n_convention": str, "flops_convention": str, "optima": list, "exponent": NUMBER}
 _FRONTIER |= {"iso_flop_exponent": KNOWN, "flops_exponent": NUMBER}
 _OPTIMUM = {"budget": NUMBER, "n": NUMBER, "d": NUMBER, "loss": NUMBER, "extrapolated": NUMBER}
@@ -100,6 +110,9 @@ def read_joint(path: Path) -> Record | None:
             check_fields(path, fit, _JOINT_FIT)
             for name in fit["params"]:
                 check_ends(path, name, fit["intervals"].get(name))
+            for point in fit["points"]:
+                check_fields(path, point, _JOINT_POINT)
+                check_positive(path, point, ("loss", "fitted"))
         for one in joint["frontiers"]:
             check_fields(path, one, _FRONTIER)
             check_ends(path, "exponent_interval", one.get("exponent_interval"))

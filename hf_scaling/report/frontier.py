@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from hf_scaling.report import formats
@@ -95,19 +95,20 @@ def optimum_rows(joint: Record, runs: Sequence[Record]) -> list[tuple[str, list[
         for one in joint["frontiers"]
         if one["n_convention"] in ("total", "given") and one["flops_convention"] == "as counted"
     }
-    return [
-        (family, [_optimum(row, [run for run in runs if run["family"] == family]) for row in optima])
-        for family, optima in (found | chosen).items()
-    ]
+    rows = []
+    for family, optima in (found | chosen).items():
+        seen = [(run["n_params"], run["n_tokens"]) for run in runs if run["family"] == family]
+        spans = {name: (min(values), max(values)) for name, values in zip("nd", zip(*seen, strict=True), strict=False)}
+        rows.append((family, [_optimum(row, spans) for row in optima]))
+    return rows
 
 
-def _optimum(row: Record, runs: Sequence[Record]) -> Record:
+def _optimum(row: Record, spans: Mapping[str, tuple[float, float]]) -> Record:
     low, high = ("open" if end is None else formats.short(end) for end in row["n_interval"])
     beyond = [f"C {formats.short(row['extrapolated'])} times"] if row["extrapolated"] > 1.01 else []
-    for name, field in (("n", "n_params"), ("d", "n_tokens")):
-        seen = [run[field] for run in runs]
-        if seen and not min(seen) <= row[name] <= max(seen):
-            beyond.append(f"{name.upper()}*")
+    beyond += [
+        f"{name.upper()}*" for name, (low_end, high_end) in spans.items() if not low_end <= row[name] <= high_end
+    ]
     return {
         "budget": formats.power_of_ten(row["budget"]),
         "n": formats.short(row["n"]),

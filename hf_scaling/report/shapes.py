@@ -27,6 +27,13 @@ def check_words(path: Path, name: str, values: Any, length: int | None = None) -
     _check(path, name, values, str, length)
 
 
+def check_positive(path: Path, record: Record, names: Sequence[str]) -> None:
+    """Raise UserError unless these numbers of a record are above 0: logarithms are taken of them."""
+    for name in names:
+        if not record[name] > 0:
+            raise UserError(f"{path}: {name}: got {record[name]!r:.60}; delete the file to have it rebuilt")
+
+
 def _check(path: Path, name: str, values: Any, kind: Any, length: int | None) -> None:
     fits = isinstance(values, Sequence) and not isinstance(values, str) and length in (None, len(values))
     if not fits or not all(isinstance(value, kind) for value in values):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hf_scaling.records import append_row, read_json, read_jsonl, write_json
+from hf_scaling.records import UserError, append_row, read_json, read_jsonl, write_json
 from hf_scaling.report.frontier import misfits
 from hf_scaling.report.limits import falsifiers
 from hf_scaling.report.made import commands
@@ -64,6 +64,16 @@ def test_a_form_is_held_against_the_spread_of_seeds() -> None:
     assert "no more than another seed explains" in other
     single = {"family": "gpt2", "n_convention": "total", "points": [{"n": 1.0, "d": 1.0, "fitted": 1.0, "loss": 2.0}]}
     assert misfits({"fits": [single]}) == []
+
+
+@pytest.mark.parametrize("damage", [{"fitted": None}, {"loss": "2.0"}, {"fitted": -1.0}, {"loss": 0}])
+def test_a_damaged_point_of_a_joint_law_is_named(several: Path, tmp_path: Path, damage: dict[str, Any]) -> None:
+    copy = Path(shutil.copytree(several, tmp_path / "several"))
+    joint = read_json(copy / "joint.json")
+    joint["fits"][0]["points"][3] |= damage
+    write_json(copy / "joint.json", joint)
+    with pytest.raises(UserError, match="joint.json"):
+        render(copy)
 
 
 def test_several_horizons_have_joint_laws_and_a_frontier(several: Path) -> None:
