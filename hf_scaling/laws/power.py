@@ -20,12 +20,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import fdtri
 
 from hf_scaling.laws.diagnostics import data_warnings
+from hf_scaling.laws.forms.runs import RANGE
 from hf_scaling.laws.interval import Interval, format_interval
 from hf_scaling.laws.profile import Ellipse, Profile
 
 N_PARAMETERS = 3
 ALPHA_BOUNDS = (1e-3, 3.0)  # published exponents of loss in size lie between .05 and 1
-_SIZE_RANGE = (1e-12, 1e30)  # beyond anything built, in any unit; keeps N^alpha and its square within floats
 _LOSS_RANGE = (1e-30, 1e30)
 _ROUNDING = 1e-15  # relative error of a loss held as a float
 _SCAN_POINTS = 401
@@ -176,7 +176,7 @@ def fit_power(n: ArrayLike, loss: ArrayLike, stderr: ArrayLike | None = None, le
     """
     if not 0 < level < 1:
         raise ValueError(f"level: got {level}, expected a number between 0 and 1")
-    sizes, losses = _checked("n", n, _SIZE_RANGE), _checked("loss", loss, _LOSS_RANGE)
+    sizes, losses = _checked("n", n, RANGE), _checked("loss", loss, _LOSS_RANGE)
     errors = np.ones_like(sizes) if stderr is None else _checked("stderr", stderr, _LOSS_RANGE)
     if not len(sizes) == len(losses) == len(errors):
         raise ValueError(f"n, loss and stderr must have one length, got {len(sizes)}, {len(losses)}, {len(errors)}")

@@ -13,7 +13,6 @@ from hf_scaling.study.evidence import (
     write_figures,
     write_fits,
     write_joint,
-    write_scores,
 )
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.forecasts import score
@@ -49,7 +48,8 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
         joint_key = folder.stage(
             "joint laws", [fit_key], ["joint.json"], lambda: write_joint(path, config.families, config.level)
         )
-    scores_key = folder.stage("scores", score(path), ["scores.json"], lambda: write_scores(path))
+    scored = score(path)
+    scores_key = folder.stage("scores", scored, ["scores.json"], lambda: write_json(path / "scores.json", scored))
     drawn = [comparison_key, joint_key, scores_key]
     figures_key = folder.stage("figures", drawn, ["figures"], lambda: write_figures(path, rows, config.families))
     spec = best_spec(config, runs, rows, prepared.tokens)

@@ -51,11 +51,6 @@ def write_joint(study: Path, families: Sequence[str], level: float) -> None:
     write_json(study / "joint.json", joint_laws(points, level))
 
 
-def write_scores(study: Path) -> None:
-    """Write `scores.json`: each sealed forecast beside its outcome, as far as there is one."""
-    write_json(study / "scores.json", score(study))
-
-
 def write_figures(study: Path, rows: Sequence[Row], families: Sequence[str]) -> None:
     """Write `figures/`."""
     draw_figures(study, longest(rows, families))
@@ -82,5 +77,5 @@ def derive(study: Path) -> None:
     write_comparison(study, rows, families, level, seed)
     if has_horizons(rows):
         write_joint(study, families, level)
-    write_scores(study)
+    write_json(study / "scores.json", score(study))
     write_figures(study, rows, families)

@@ -23,7 +23,6 @@ from hf_scaling.laws.plots import (
 from hf_scaling.laws.plots.comparison import comparison_figure, comparison_table
 from hf_scaling.models import FAMILIES
 from hf_scaling.records import atomic_dir, read_json, read_jsonl
-from hf_scaling.study.forecasts import score
 
 _CURVES = ("tokens_seen", "flops", "loss")
 
@@ -41,7 +40,7 @@ def draw_figures(study: Path, rows: list[dict[str, Any]]) -> None:
     fits = _with_labels(read_json(study / "fits.json")["fits"])
     joint = read_json(study / "joint.json") if (study / "joint.json").exists() else {"fits": [], "frontiers": []}
     joint_fits, frontiers = _with_labels(joint["fits"]), _with_labels(joint["frontiers"])
-    scored = [found for found in score(study) if found["loss"] and found["outcome"]]
+    scored = [found for found in read_json(study / "scores.json") if found["loss"] and found["outcome"]]
     curves = []
     for row in rows:
         metrics = read_jsonl(study / "runs" / row["run_id"] / "metrics.jsonl")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hf_scaling.laws.forms import RANGE
 from hf_scaling.records import UserError
 from hf_scaling.study.tables import Row, listed, read_table, shown
 
@@ -21,7 +22,6 @@ _ALIASES = {
 }
 D_ASSUMED = "no column D: D is C/(6N)"
 _NON_EMBEDDING, _CAUSAL = "n_params_non_embedding", "flops_causal"
-_RANGE = (1e-12, 1e30)  # as in laws.forms.runs, which needs numpy
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def cell(where: str, row: Mapping[str, Any], column: str) -> float:
 def _in_range(what: str, value: float, given: Any) -> float:
     if not value > 0:
         raise UserError(f"{what}: got {shown(given)}, expected a positive number")
-    low, high = _RANGE
+    low, high = RANGE
     if not low <= value <= high:
         raise UserError(f"{what}: got {shown(given)}, expected a number between {low:g} and {high:g}")
     return value
