@@ -11,7 +11,7 @@ import gradio as gr
 
 from hf_scaling.hub.space import show
 from hf_scaling.hub.space.exhibit import Exhibit, Shown
-from hf_scaling.hub.space.writing import Wish, Writing
+from hf_scaling.hub.space.writing import Wish, Writing, parse_seed
 from hf_scaling.records import UserError
 
 _ABOUT = (
@@ -89,7 +89,8 @@ def build_page(exhibit: Exhibit) -> gr.Blocks:
         with gr.Row():
             temperature = gr.Slider(0.3, 1.5, 0.9, step=0.05, label="Temperature", info="low is safe, high is bold")
             constrain = gr.Radio(_CONSTRAINTS, value="strict", label="Held to")
-            seed = gr.Number(None, label="Seed", precision=0, minimum=0, info="empty: a new tune each time")
+            # a text, since an empty gr.Number arrives as 0
+            seed = gr.Textbox(label="Seed", placeholder="a new tune each time", max_length=20, min_width=140)
         with gr.Row():
             start = gr.Button("Write a tune", variant="primary", elem_id="write")
             stop = gr.Button("Stop", elem_id="stop")
@@ -112,7 +113,10 @@ def build_page(exhibit: Exhibit) -> gr.Blocks:
             show_progress="hidden",
         )
         said = [stand.said for stand in stands]
-        stop.click(show.stopped, said, said, cancels=[event], api_visibility="private")
+        # told in a second step: in the same one, a last update of the tune may arrive after what is told
+        stop.click(None, cancels=[event], api_visibility="private").then(
+            show.stopped, said, said, show_progress="hidden", api_visibility="private"
+        )
     return page
 
 
@@ -155,7 +159,7 @@ def _write(
                 writing.stop()
 
 
-def _wish(title: str, rhythm: str, meter: str, key: str, temperature: float, constrain: str, seed: int | None) -> Wish:
+def _wish(title: str, rhythm: str, meter: str, key: str, temperature: float, constrain: str, seed: str | None) -> Wish:
     fields = {"title": title, "rhythm": rhythm, "meter": meter, "key": key}
     given = {name: None if text in ("", _ANY, None) else text for name, text in fields.items()}
-    return Wish(given, temperature, constrain, secrets.randbelow(_SEEDS) if seed is None else int(seed))
+    return Wish(given, temperature, constrain, parse_seed(seed) if seed and seed.strip() else secrets.randbelow(_SEEDS))

@@ -1,5 +1,6 @@
 """Tunes on their way: each is written in a thread of its own, so that it can be watched and stopped."""
 
+import re
 from collections.abc import Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -17,8 +18,19 @@ from hf_scaling.notation import parse_key, parse_meter
 from hf_scaling.records import UserError
 
 _KEPT = 4  # models in memory
-_SEEDS = 2**53  # beyond them a browser's numbers have gaps, and further on torch refuses them
+_DIGITS = 18  # of a seed at most: torch takes any number of so few
 _loading = Lock()  # transformers makes an empty model first, and two threads at it get in each other's way
+
+
+def parse_seed(text: str) -> int:
+    """The seed that a person typed.
+
+    Raises:
+        UserError: it is none that a generator takes.
+    """
+    if not re.fullmatch(rf"[0-9]{{1,{_DIGITS}}}", text.strip()):
+        raise UserError(f"seed: got {text!r}, expected a whole number of at most {_DIGITS} digits")
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -37,15 +49,13 @@ class Wish:
         """The opening that the model goes on from.
 
         Raises:
-            UserError: a field is nothing that a header may hold, or the seed none that a generator takes.
+            UserError: a field is nothing that a header may hold.
         """
         meter, key = self.fields.get("meter"), self.fields.get("key")
         if meter is not None and parse_meter(meter) is None:
             raise UserError(f"metre: got {meter!r}, expected such as 4/4, 6/8 or C|")
         if key is not None and parse_key(key) is None:
             raise UserError(f"key: got {key!r}, expected such as D, Bm, Ador or Gmix")
-        if not 0 <= self.seed < _SEEDS:
-            raise UserError(f"seed: got {self.seed}, expected a whole number from 0 to {_SEEDS - 1}")
         return build_prompt(**self.fields)
 
 
