@@ -16,6 +16,9 @@ _ROUNDS = 12
 _MOST_STEPS = 100  # of a profile point, which starts near the last one
 _CLOSE = 1e-5  # of sqrt(misfit / threshold)
 _NARROW = 1e-2  # relative: across so little that square root is a straight line
+_LEAST_GUESS = 1e-15  # of an end's distance: the rounding of a loss
+_LEAST_CURVATURE = 1e-13  # relative: below, it is rounding
+_UNSEEN = 1e-6  # of a gradient's square, along directions that no run sees
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,23 @@ class Profiles:
     quantities: Quantities
     new_run: float = np.inf
 
-    def ends(self, guess: Array, tangent: Array) -> list[list[Interval]]:
-        """Of each fit the interval of each quantity: all its values with a misfit within `threshold` of the least.
+    def intervals(self) -> list[list[Interval]]:
+        """Of each fit the interval of each quantity: all its values with a misfit within `threshold` of the least."""
+        gradients, curvature = self.quantities(self.theta)[1], self.problem.expand(self.theta)[3]
+        spread, ridged = (np.array([_inverse(one, least) for one in curvature]) for least in (None, _LEAST_CURVATURE))
+        variance = np.einsum("mkp,mpq,mkq->mk", gradients, spread, gradients) + 1 / self.new_run
+        guess = np.maximum(np.sqrt(2 * self.threshold[:, None] * variance), _LEAST_GUESS)
+        along = np.einsum("mpq,mkq->mkp", ridged, gradients)
+        tangent = along / np.einsum("mkp,mkp->mk", along, gradients)[..., None]
+        every_run = replace(self.problem, delta=np.inf).expand(self.theta)[3]
+        told = [[_is_told(one, gradient) for gradient in each] for one, each in zip(every_run, gradients, strict=True)]
+        return [
+            [pair if known else (None, None) for pair, known in zip(*both, strict=True)]
+            for both in zip(self._ends(guess, tangent), told, strict=True)
+        ]
+
+    def _ends(self, guess: Array, tangent: Array) -> list[list[Interval]]:
+        """Where the profiles cross the threshold.
 
         Args:
             guess: distances from the estimates to search from, shape (m, quantities).
@@ -109,3 +127,29 @@ class Profiles:
         reached = step if of_run else direction * (pull.quantity(found)[0] - start)
         misfit = value - self.objective[fit] - (0.0 if of_run else pull.energy(found))
         return reached, np.sqrt(np.maximum(misfit, 0.0) / threshold), found
+
+
+def _is_told(curvature: Array, gradient: Array) -> bool:
+    """Whether a quantity changes only with what the runs see: else parameters that fit as well give any value of it.
+
+    Tables of one D are such a case, where B/D^beta is a constant like E; a search may not find its way along it.
+    """
+    scale, values, vectors = _scaled(curvature)
+    scaled = gradient * scale
+    unseen = vectors[:, values <= _LEAST_CURVATURE * values[-1]]
+    return bool(np.sum((unseen.T @ scaled) ** 2) <= _UNSEEN * np.sum(scaled**2))
+
+
+def _scaled(curvature: Array) -> tuple[Array, Array, Array]:
+    """Eigenvalues and vectors in units in which the diagonal is 1, for those of parameters differ by many orders."""
+    diagonal = np.diag(curvature)
+    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    return scale, *np.linalg.eigh(curvature * np.outer(scale, scale))
+
+
+def _inverse(curvature: Array, least: float | None) -> Array:
+    """Its inverse; directions without curvature are left out, or given the `least` one."""
+    scale, values, vectors = _scaled(curvature)
+    seen = values > _LEAST_CURVATURE * values[-1]
+    inverse = np.where(seen, 1 / np.where(seen, values, 1.0), 0.0 if least is None else 1 / (least * values[-1]))
+    return (vectors * inverse) @ vectors.T * np.outer(scale, scale)

@@ -25,8 +25,6 @@ HUBER_DELTA = 1e-3
 _POLISHED, _FIRST_STEPS, _FINALISTS = 24, 12, 4  # starts searched from, for how long, and how many of them to the end
 _MOST_RUNS_OF_STARTS = 2000
 _AT_BOUND = 1e-6
-_LEAST_CURVATURE = 1e-13  # relative: below, it is rounding
-_UNSEEN = 1e-6  # of a gradient's square, along directions that no run sees
 _ROUNDING = 1e-15  # relative error of a loss held as a float
 
 
@@ -286,45 +284,6 @@ def _profiles(
     one = fits[0]
     log_loss, weights = np.log([made.loss for made in fits]), np.array([made.weights for made in fits])
     problem = Problem(one.form, one.runs, log_loss, weights, one.delta)
-    theta = np.array([made.theta for made in fits])
+    theta, objective = np.array([made.theta for made in fits]), np.array([made.objective for made in fits])
     threshold = np.array([made.threshold(level) for made in fits], dtype=float)
-    gradients, curvature = quantities(theta)[1], problem.expand(theta)[3]
-    spread, ridged = (np.array([_inverse(one, least) for one in curvature]) for least in (None, _LEAST_CURVATURE))
-    variance = np.einsum("mkp,mpq,mkq->mk", gradients, spread, gradients) + 1 / new_run
-    guess = np.maximum(np.sqrt(2 * threshold[:, None] * variance), _ROUNDING)
-    along = np.einsum("mpq,mkq->mkp", ridged, gradients)
-    tangent = along / np.einsum("mkp,mkp->mk", along, gradients)[..., None]
-    objective = np.array([made.objective for made in fits])
-    ends = Profiles(problem, theta, objective, threshold, quantities, new_run).ends(guess, tangent)
-    every_run = replace(problem, delta=np.inf).expand(theta)[3]
-    told = [[_is_told(one, gradient) for gradient in each] for one, each in zip(every_run, gradients, strict=True)]
-    return [
-        [pair if known else (None, None) for pair, known in zip(*both, strict=True)]
-        for both in zip(ends, told, strict=True)
-    ]
-
-
-def _is_told(curvature: Array, gradient: Array) -> bool:
-    """Whether a quantity changes only with what the runs see: else parameters that fit as well give any value of it.
-
-    Tables of one D are such a case, where B/D^beta is a constant like E; a search may not find its way along it.
-    """
-    scale, values, vectors = _scaled(curvature)
-    scaled = gradient * scale
-    unseen = vectors[:, values <= _LEAST_CURVATURE * values[-1]]
-    return bool(np.sum((unseen.T @ scaled) ** 2) <= _UNSEEN * np.sum(scaled**2))
-
-
-def _scaled(curvature: Array) -> tuple[Array, Array, Array]:
-    """Eigenvalues and vectors in units in which the diagonal is 1, for those of parameters differ by many orders."""
-    diagonal = np.diag(curvature)
-    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    return scale, *np.linalg.eigh(curvature * np.outer(scale, scale))
-
-
-def _inverse(curvature: Array, least: float | None) -> Array:
-    """Its inverse; directions without curvature are left out, or given the `least` one."""
-    scale, values, vectors = _scaled(curvature)
-    seen = values > _LEAST_CURVATURE * values[-1]
-    inverse = np.where(seen, 1 / np.where(seen, values, 1.0), 0.0 if least is None else 1 / (least * values[-1]))
-    return (vectors * inverse) @ vectors.T * np.outer(scale, scale)
+    return Profiles(problem, theta, objective, threshold, quantities, new_run).intervals()
