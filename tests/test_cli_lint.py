@@ -161,3 +161,19 @@ def test_a_form_without_its_column_is_refused(tmp_path, capsys):
     (tmp_path / "runs.csv").write_text("N,loss\n1e6,3\n1e7,2\n1e8,1.5\n")
     assert main(["lint", str(tmp_path / "runs.csv"), "--form", "chinchilla"]) == 2
     assert "no column D, which the form chinchilla needs" in capsys.readouterr().err
+
+
+def test_a_law_of_the_longest_runs_that_does_not_fit_them_is_told_apart(tmp_path, capsys):
+    rng = np.random.default_rng(5)
+    lines = ["n_params,n_tokens,loss"]
+    for d in (2e6, 4e6, 8e6):
+        for step, n in enumerate(np.geomspace(1e4, 1e6, 7)):
+            wrong = 1 + 0.02 * np.sin(3 * step) * (d == 8e6)
+            loss = (1 + 15 * n**-0.3 + 30 * d**-0.3) * wrong
+            lines += [f"{n:.0f},{d:.0f},{loss * np.exp(rng.normal(0, 0.002))}" for _ in range(3)]
+    table = tmp_path / "runs.csv"
+    table.write_text("\n".join(lines) + "\n")
+    _, result = lint(capsys, table)
+    found = {one["where"]: one["what"] for one in result["findings"] if one["code"] == "form-misfit"}
+    assert set(found) == {"all", "all, longest runs"}
+    assert "off power" in found["all, longest runs"]

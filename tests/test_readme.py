@@ -210,6 +210,12 @@ def claims():
     yield f"{random['twins']['0.3']} have one"
     samples = read_jsonl(study / "samples" / "samples.jsonl")
     yield f"{sum(one['raw_verdict']['strict'] for one in samples)} of {len(samples)} are strictly valid"
+    misfits = {one["where"]: one["what"] for one in read_json(study / "lint.json")["findings"]}
+    assert set(misfits) == {"folk_lstm", "gpt2", "gpt2, longest runs"}
+    off, apart = zip(*(re.findall(r"([\d.]+)% ", misfits[where]) for where in sorted(misfits)), strict=True)
+    yield f"L(N, D) is off by {off[0]} %, seeds by {apart[0]} %"
+    yield f"{off[1]} % off its L(N, D), where they lie {apart[1]} % apart"
+    yield f"{off[2]} % (root mean square) off GPT-2's L(N), where seeds lie {apart[2]} % apart"
     laptop = read_json(RESULTS / "laptop" / "fits.json")["fits"][0]
     yield f"{laptop['params']['alpha']:.2f} {span(laptop['intervals']['alpha'], 2)}"
 

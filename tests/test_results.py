@@ -11,6 +11,7 @@ import pytest
 
 from hf_scaling.records import read_json
 from hf_scaling.study.evidence import derive
+from hf_scaling.study.lint import lint
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted(path.parent for path in (ROOT / "results").glob("*/study.yaml"))
@@ -71,6 +72,14 @@ def test_the_laws_are_those_of_the_ledger(study, derived):
     for name in ("fits.json", "comparison.json", "joint.json", "scores.json"):
         if (study / name).exists():
             assert same(read_json(derived / name), read_json(study / name)), name
+
+
+def test_the_linter_says_the_same_of_what_it_can_check_there(study):
+    """Numbers aside, which another processor rounds otherwise."""
+    kept, now = read_json(study / "lint.json"), lint(study)
+    assert [(one["code"], one["where"]) for one in now["findings"]] == [
+        (one["code"], one["where"]) for one in kept["findings"] if one["code"] in now["checked"]
+    ]
 
 
 def test_so_are_the_figures_and_their_tables(study, derived):

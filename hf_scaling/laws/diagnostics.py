@@ -1,7 +1,10 @@
 """What the data of a scaling fit show before, and beside, any fit."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import fdtrc
 
 _LISTED = 3  # of one kind of warning
 
@@ -38,6 +41,42 @@ def mean_loss_by_size(n: ArrayLike, loss: ArrayLike) -> tuple[NDArray[np.float64
     """Distinct sizes in ascending order and the mean loss of the runs at each."""
     distinct, where = np.unique(np.asarray(n, dtype=float), return_inverse=True)
     return distinct, np.bincount(where, weights=np.asarray(loss, dtype=float)) / np.bincount(where)
+
+
+class LackOfFit(NamedTuple):
+    """How far the means of replicates lie off a curve, beside how far replicates lie apart.
+
+    Attributes:
+        off: root mean square of the means' distances, in log-loss.
+        apart: standard deviation of replicates about their mean, in log-loss.
+        p: of an F test: the chance of means so far off, were the curve right and replicates all that varies.
+    """
+
+    off: float
+    apart: float
+    p: float
+
+
+def lack_of_fit(cells: ArrayLike, residuals: ArrayLike, n_parameters: int) -> LackOfFit | None:
+    """Test a fitted form by its replicates (Draper & Smith 1998, section 2.1).
+
+    Args:
+        cells: what replicates have in common, shape (runs, columns).
+        residuals: of log-loss, shape (runs,).
+        n_parameters: of the form.
+
+    Returns:
+        None without replicates that differ, or with no more cells than parameters.
+    """
+    off = np.asarray(residuals, dtype=float)
+    distinct, cell, count = np.unique(np.asarray(cells), axis=0, return_inverse=True, return_counts=True)
+    means = np.bincount(cell.ravel(), weights=off) / count
+    pure = float(np.sum((off - means[cell.ravel()]) ** 2))
+    free, spare = len(off) - len(distinct), len(distinct) - n_parameters
+    if not pure or spare < 1:
+        return None
+    ratio = float(count @ means**2) / spare / (pure / free)
+    return LackOfFit(float(np.sqrt(np.mean(means**2))), (pure / free) ** 0.5, float(fdtrc(spare, free, ratio)))
 
 
 def local_exponents(n: ArrayLike, loss: ArrayLike) -> list[tuple[float, float, float]]:

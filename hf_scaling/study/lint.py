@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from hf_scaling.laws.checks import Sample, form_misfit, missing_seeds
 from hf_scaling.laws.forms import CHINCHILLA, FORMS, POWER, Array, Form
-from hf_scaling.laws.lint import CHECKS, Finding, Sample, findings, missing_seeds
+from hf_scaling.laws.lint import CHECKS, Finding, findings
 from hf_scaling.records import LEDGER, UserError, finished_rows
 from hf_scaling.study import lint_files
 from hf_scaling.study.points import Columns, Point, cell, points_of
@@ -43,6 +44,9 @@ def lint(path: Path, columns: Columns = _USUAL, form: str | None = None) -> dict
         of_family, codes = findings(sample, family)
         found += of_family
         made |= codes
+        if form is None and chosen is CHINCHILLA:  # what is said of L(N) rests on the longest runs alone
+            where = f"{family}, longest runs"
+            found += [Finding("form-misfit", where, what) for what in form_misfit(_longest(sample))]
     if rows:
         more, codes = _of_files(path, families, rows)
         found = [one for one in found if one.code not in ("single-learning-rate", "optimum-on-edge")] + more
@@ -90,6 +94,15 @@ def _sample(path: Path, form: Form, members: Sequence[Point], table: Sequence[Ro
         warm_up=warm_up,
         last_rate=last_rate,
         perplexity=_column(table, "perplexity"),
+    )
+
+
+def _longest(sample: Sample) -> Sample:
+    """The runs of the longest horizon, read by L(N)."""
+    assert sample.d is not None
+    rows = np.flatnonzero(sample.d == sample.d.max())
+    return Sample(
+        POWER, [sample.labels[row] for row in rows.tolist()], sample.n[rows], sample.loss[rows], sample.d[rows]
     )
 
 

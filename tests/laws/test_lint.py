@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.stats import f as f_distribution
 
+from hf_scaling.laws.checks import Sample, collinear, repeated_data
+from hf_scaling.laws.diagnostics import lack_of_fit
 from hf_scaling.laws.forms import CHINCHILLA, DATA_CONSTRAINED, POWER
-from hf_scaling.laws.lint import CHECKS, Sample, collinear, findings, repeated_data
+from hf_scaling.laws.lint import CHECKS, findings
 from tests.laws.test_conformance import epoch
 
 SIZES = np.geomspace(1e6, 1e8, 8)
@@ -59,6 +62,7 @@ def with_outlier(at, factor):
         ("single-learning-rate", clean(rate=SIZES.repeat(3) ** -0.5), "each size was trained at one learning rate"),
         ("optimum-on-edge", clean(rate=np.argsort(clean().loss.reshape(8, 3)).argsort().ravel() + 1.0), "the lowest"),
         ("parameter-at-bound", clean(loss=SIZES.repeat(3) ** -0.3 * 100), "c is at its bound 0"),
+        ("form-misfit", clean(loss=clean().loss * (1 + 0.02 * np.sin(np.log(SIZES)).repeat(3))), "lie 0.6% off power"),
         ("influential-points", clean(loss=with_outlier(2, 1.3)), "run 2 (loss 2.601) decides"),
         ("missing-seeds", clean(n=np.geomspace(1e6, 1e8, 24), loss=np.geomspace(1e6, 1e8, 24) ** -0.3 * 60 + 1), "one"),
         ("loss-rising-with-size", clean(loss=with_outlier([9, 10, 11], 1.2)), "from N = "),
@@ -73,6 +77,31 @@ def test_each_finding_is_provoked(code, sample, what):
     assert found[0].where == "gpt2"
     assert found[0].effect
     assert found[0].cure
+
+
+def test_a_form_is_found_wrong_no_more_often_than_chance_has_it():
+    found = 0
+    for seed in range(200):
+        noise = np.random.default_rng(seed).normal(0, 0.002, 24)
+        found += "form-misfit" in codes(clean(loss=(clean().n / 1e6) ** -0.3 + 1 + noise))
+    assert found <= 6  # of 200, at a level of 1 %
+
+
+def test_without_replicates_no_form_is_tested():
+    n = np.geomspace(1e6, 1e8, 24)
+    assert lack_of_fit(n[:, None], np.sin(n), 3) is None
+    assert lack_of_fit(np.repeat(n[:3], 2)[:, None], np.arange(6.0), 3) is None
+
+
+def test_the_test_for_lack_of_fit_is_the_textbooks():
+    """Sums by hand: three levels, two replicates of each, a line through them."""
+    x, y = np.array([1.0, 1, 2, 2, 3, 3]), np.array([1.0, 1.2, 2.0, 2.2, 2.4, 2.6])
+    slope, start = np.polyfit(x, y, 1)
+    off, apart, p = lack_of_fit(x[:, None], y - slope * x - start, 2)
+    means = np.array([1.1, 2.1, 2.5]) - slope * np.array([1, 2, 3]) - start
+    assert off == pytest.approx(np.sqrt(np.mean(means**2)))
+    assert apart == pytest.approx(np.sqrt(6 * 0.01 / 3))
+    assert p == pytest.approx(f_distribution.sf(2 * np.sum(means**2) / 0.02, 1, 3))
 
 
 def test_a_fixed_ratio_of_tokens_to_parameters_is_collinear():
