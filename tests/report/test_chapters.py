@@ -259,7 +259,7 @@ def test_what_was_cut_off_is_said_wherever_form_is_spoken_of(study: Path, change
     caveat += "of form and of endings does not hold for it."
     text = render(study).text
     assert text.count(caveat) == 2
-    assert "As written 1 of 10 was cut off before an end." in text
+    assert f"As written 1 of 10 was cut off before an end. {caveat}" in text
     assert text.count("(cut off)") == 1
     # under the constraint each tune ends, and what tells is whether the block was full
     for sample in samples:
