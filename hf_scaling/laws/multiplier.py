@@ -1,7 +1,8 @@
 """How many times the parameters, FLOPs or seconds one family needs to reach the loss of another.
 
 From L(x) = a·x^-alpha + c for each family, x(L) = ((L - c)/a)^(-1/alpha); the multiplier at a loss L is the ratio of
-the two x(L). It is read at losses that runs of both families have reached, for beyond them it is an extrapolation.
+the two x(L). It is read at losses that runs of both families have reached, and only where both x(L) lie near those of
+the runs, too: a curve that passes above the run that was best goes on far beyond it, and that is an extrapolation.
 
 The profile interval of x(L) is where the profile band of the curve contains L: no curve of the confidence set passes
 through L outside it. Curves that level off above L leave its upper end open.
@@ -19,6 +20,7 @@ from hf_scaling.laws.interval import Interval, format_interval
 from hf_scaling.laws.power import PowerFit
 
 _FARTHEST = math.log(1e3)  # an end that many times beyond the runs is open
+_FAR = 2.0  # times beyond the runs, about a size more than was trained: there the last run's noise may take a curve
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,14 @@ class AtLoss:
 
     Attributes:
         reached: x of each family there; None where its curve levels off above the loss.
-        multiplier: their ratio; None where one is missing.
+        beyond: how many times each x lies beyond those of the family's runs; 1 among them, None where it is missing.
+        multiplier: their ratio; None where one is missing or too far beyond.
         interval: of the ratio.
     """
 
     loss: float
     reached: tuple[float | None, float | None]
+    beyond: tuple[float | None, float | None]
     multiplier: float | None
     interval: Interval
 
@@ -80,19 +84,31 @@ class Multiplier:
         if not self.at:
             return f"not resolved: {self._apart}"
         highest, middle, lowest = self.at
-        found = (
-            f"to a loss of {middle.loss:.3f} nats, {first} needs {{}} times the {self.unit} of {second}, "
-            f"{100 * self.level:g} % interval {format_interval(middle.interval, 2)}; at the ends of the losses that "
-            f"both reach {highest.figures}, {lowest.figures}"
-        )
         if middle.multiplier is None:
-            slow = [name for name, x in zip(self.names, middle.reached, strict=True) if x is None]
-            return f"not resolved: the curve of {' and that of '.join(slow)} levels off above {middle.loss:.3f} nats"
-        found = found.format(f"{middle.multiplier:.2f}")
+            return f"not resolved: {self.reason(middle)}"
+        found = (
+            f"to a loss of {middle.loss:.3f} nats, {first} needs {middle.multiplier:.2f} times the {self.unit} of "
+            f"{second}, {100 * self.level:g} % interval {format_interval(middle.interval, 2)}; at the ends of the "
+            f"losses that both reach {highest.figures}, {lowest.figures}"
+        )
+        found = "; ".join([found, *(reason for at in (highest, lowest) if (reason := self.reason(at)))])
         if self.verdict == "resolved":
             return f"resolved: {found}"
         reason = "is open" if None in middle.interval else "contains 1"
         return f"not resolved: the interval {reason}; {found}"
+
+    def reason(self, at: AtLoss) -> str | None:
+        """Why there is no multiplier at one of the losses; None where there is one."""
+        if at.multiplier is not None:
+            return None
+        if slow := [name for name, x in zip(self.names, at.reached, strict=True) if x is None]:
+            return f"the curve of {' and that of '.join(slow)} levels off above {at.loss:.3f} nats"
+        far = zip(self.names, at.beyond, strict=True)
+        told = [f"{name} only {times:.1f} times" for name, times in far if times is not None and times > _FAR]
+        return (
+            f"{at.loss:.3f} nats are reached by the curve of {' and by that of '.join(told)} beyond the {self.unit} of "
+            "its runs"
+        )
 
     @property
     def _apart(self) -> str:
@@ -130,32 +146,47 @@ def multiplier(first: PowerFit, second: PowerFit, names: tuple[str, str], unit: 
 
 def _means(fit: PowerFit) -> tuple[np.ndarray, np.ndarray]:
     """Distinct x and the mean loss at each."""
-    return mean_loss_by_size(np.exp(fit.profile.x + fit.profile.log_scale), fit.profile.y)
+    return mean_loss_by_size(np.exp(_log_runs(fit)), fit.profile.y)
+
+
+def _log_runs(fit: PowerFit) -> np.ndarray:
+    """log x of every run."""
+    return fit.profile.x + fit.profile.log_scale
 
 
 def multiplier_at(first: PowerFit, second: PowerFit, loss: float) -> AtLoss:
     """The multiplier at one loss, in nats per token."""
     log_1, log_2 = _log_x(first, loss), _log_x(second, loss)
     x_1, x_2 = (None if log_x is None else math.exp(log_x) for log_x in (log_1, log_2))
-    if log_1 is None or log_2 is None:
-        return AtLoss(loss, (x_1, x_2), None, (None, None))
+    beyond = _beyond(first, log_1), _beyond(second, log_2)
+    if log_1 is None or log_2 is None or any(times is not None and times > _FAR for times in beyond):
+        return AtLoss(loss, (x_1, x_2), beyond, None, (None, None))
     ends = difference_interval(log_1, _interval(first, loss, log_1), log_2, _interval(second, loss, log_2))
     low, high = (None if end is None else math.exp(end) for end in ends)
-    return AtLoss(loss, (x_1, x_2), math.exp(log_1 - log_2), (low, high))
+    return AtLoss(loss, (x_1, x_2), beyond, math.exp(log_1 - log_2), (low, high))
+
+
+def _beyond(fit: PowerFit, log_x: float | None) -> float | None:
+    """How many times above the largest x of the runs, or below the smallest."""
+    if log_x is None:
+        return None
+    runs = _log_runs(fit)
+    return math.exp(max(log_x - runs.max(), runs.min() - log_x, 0.0))
 
 
 def _log_x(fit: PowerFit, loss: float) -> float | None:
-    """Where the curve passes through `loss`."""
+    """Where the curve passes through `loss`; None where it does not, or so far off that it may as well be level."""
     if fit.a == 0 or loss <= fit.c:
         return None
-    return (math.log(fit.a) - math.log(loss - fit.c)) / fit.alpha
+    log_x = (math.log(fit.a) - math.log(loss - fit.c)) / fit.alpha
+    return log_x if abs(log_x - _log_runs(fit).mean()) < 2 * _FARTHEST else None
 
 
 def _interval(fit: PowerFit, loss: float, log_x: float) -> Interval:
     """Profile interval of log x(L) around its estimate."""
     if fit.threshold is None:
         return None, None
-    runs = fit.profile.x + fit.profile.log_scale
+    runs = _log_runs(fit)
     return _end(fit, loss, log_x, 0, runs.min() - _FARTHEST), _end(fit, loss, log_x, 1, runs.max() + _FARTHEST)
 
 

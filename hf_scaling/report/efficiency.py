@@ -51,10 +51,12 @@ def _total(study: Study) -> list[str]:
     flops = sum(run["flops"] for run in study.finished)
     where = f" on {formats.listed(devices)}" if devices else ""
     shared = ", what runs of several horizons share counted in each of them" if len(study.horizons) > 1 else ""
-    return [
-        f"{len(seconds)} finished runs took {formats.duration(sum(seconds))} of training{where}, for "
-        f"{formats.power_of_ten(flops)} training FLOPs{shared}."
-    ]
+    told = (
+        f"{len(seconds)} finished runs took {formats.duration(sum(seconds))} of training{where}, their times added up"
+    )
+    if study.elapsed is not None:
+        told += f"; from the first start to the last end {formats.duration(study.elapsed)} passed"
+    return [f"{told}. They cost {formats.power_of_ten(flops)} training FLOPs{shared}."]
 
 
 def _speeds(study: Study) -> list[str]:

@@ -35,7 +35,7 @@ _JOINT_FIT: Record = {"family": str, "n_convention": str, "n_points": int, "para
 _JOINT_FIT |= {"verdict": str, "points": list}
 _JOINT_POINT = {"n": NUMBER, "d": NUMBER, "loss": NUMBER, "fitted": NUMBER}
 _FRONTIER: Record = {"family": str, "n_convention": str, "flops_convention": str, "optima": list, "exponent": NUMBER}
-_FRONTIER |= {"iso_flop_exponent": KNOWN, "flops_exponent": NUMBER}
+_FRONTIER |= {"iso_flop": list, "iso_flop_exponent": KNOWN, "flops_exponent": NUMBER}
 _OPTIMUM = {"budget": NUMBER, "n": NUMBER, "d": NUMBER, "loss": NUMBER, "extrapolated": NUMBER}
 _SCORE: Record = {"run_id": str, "family": str, "size": str, "n_params": int, "n_tokens": int, "basis": list}
 _SCORE |= {"sealed_at": str, "loss": KNOWN, "outcome": KNOWN, "persistence": KNOWN}
@@ -116,6 +116,8 @@ def read_joint(path: Path) -> Record | None:
         for one in joint["frontiers"]:
             check_fields(path, one, _FRONTIER)
             check_ends(path, "exponent_interval", one.get("exponent_interval"))
+            for profile in one["iso_flop"]:
+                check_fields(path, profile, {"best_n": KNOWN})
             for optimum in one["optima"]:
                 check_fields(path, optimum, _OPTIMUM)
                 check_ends(path, "n_interval", optimum.get("n_interval"))

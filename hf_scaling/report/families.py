@@ -72,18 +72,25 @@ def _size_row(size: Record) -> Record:
 
 
 def _cost_row(name: str, cost: Record) -> Record:
-    """`at` has a multiplier with its interval for each loss, or is empty where the families share none."""
+    """`at` has a multiplier and its verdict for each loss; empty where the families share none, or have no fit."""
     return {
         "label": _COSTS[name],
         "verdict": cost["verdict"],
-        "losses": [formats.fixed(at["loss"]) for at in cost["at"]],
-        "at": [f"{_times(at.get('multiplier'))} {formats.interval(at['interval'], 2)}" for at in cost["at"]],
+        "at": [_at_loss(at) for at in cost["at"]],
         "sentence": _said(cost),
     }
 
 
-def _times(multiplier: float | None) -> str:
-    return "undefined" if multiplier is None else f"{formats.fixed(multiplier, 2)}{formats.NBSP}×"
+def _at_loss(at: Record) -> Record:
+    """A multiplier with its interval, or the reason why it is left out."""
+    row = {"loss": formats.fixed(at["loss"]), "verdict": at["verdict"], "shown": None, "reason": None}
+    if at["multiplier"] is None:
+        return row | {"reason": labelled(at.get("reason") or "one of the curves does not reach this loss")}
+    return row | {"shown": f"{_times(at['multiplier'])} {formats.interval(at['interval'], 2)}"}
+
+
+def _times(multiplier: float) -> str:
+    return f"{formats.fixed(multiplier, 2)}{formats.NBSP}×"
 
 
 def _context(context: Record) -> Record:
@@ -128,16 +135,20 @@ def _compute_clause(pair: Record, level: str) -> str:
         if (cost.get("beyond") or 0) <= 1:
             return apart
         return f"{apart}, not with {_times(cost['beyond'])} the compute of the smallest {ahead}"
-    known = [at for at in cost["at"] if at.get("multiplier") is not None]
+    known = [at for at in cost["at"] if at["multiplier"] is not None]
     if not known:
         return "what compute one of them saves at equal loss is not resolved"
     middle, lowest = known[len(known) // 2], min(known, key=lambda at: at["loss"])
-    verdict = "" if cost["verdict"] == "resolved" else ", which does not resolve a difference"
     clause = (
         f"to a loss of {formats.fixed(middle['loss'])} nats {one} takes {_times(middle['multiplier'])} the compute of "
-        f"{two}, {level} interval {formats.interval(middle['interval'], 2)}{verdict}"
+        f"{two}, {level} interval {formats.interval(middle['interval'], 2)}{_doubt(middle)}"
     )
     if lowest is middle:
         return clause
-    there = f"{_times(lowest['multiplier'])} {formats.interval(lowest['interval'], 2)}"
-    return f"{clause}, and to {formats.fixed(lowest['loss'])}, the lowest that both reach, {there}"
+    there = f"{_times(lowest['multiplier'])} {formats.interval(lowest['interval'], 2)}{_doubt(lowest)}"
+    where = "the lowest that both reach, " if lowest is min(cost["at"], key=lambda at: at["loss"]) else ""
+    return f"{clause}, and to {formats.fixed(lowest['loss'])}, {where}{there}"
+
+
+def _doubt(at: Record) -> str:
+    return "" if at["verdict"] == "resolved" else ", which does not resolve a difference"

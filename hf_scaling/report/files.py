@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hf_scaling.records import check_fields, read_jsonl, read_optional
-from hf_scaling.report.shapes import NUMBER, Record, check_ends, check_numbers
+from hf_scaling.report.shapes import KNOWN, NUMBER, Record, check_ends, check_numbers
 
 _BEST = {"family": str, "size": str, "n_params": int, "n_tokens": int, "val_loss": NUMBER, "val_bpc": NUMBER}
 _BEST |= {"test_loss": NUMBER, "test_bpc": NUMBER}
@@ -112,6 +112,7 @@ def read_worth(path: Path) -> Record | None:
         check_fields(path, worth["drawing"], {"n_tunes": int, "temperature": NUMBER, "top_p": NUMBER})
         for model in worth["models"]:
             check_fields(path, model, _MODEL)
+            check_fields(path, {"complete": None} | model, {"complete": KNOWN})
         for trend in worth["trends"]:
             check_fields(path, trend, _TREND)
             for ends in ("interval", "alpha_interval"):

@@ -1,4 +1,4 @@
-"""What the runs of a study say of size and families, in sentences made from its data alone."""
+"""What the ledger and the fits of a study say of size, and of families until these are compared, in clauses."""
 
 import math
 from dataclasses import dataclass
@@ -55,39 +55,32 @@ def level(study: Study) -> float:
     return float((study.fits or {}).get("level", _DEFAULT_LEVEL))
 
 
-def finding(study: Study) -> list[tuple[str, str]]:
-    """The sentences beside the figure, each run of them under a lead word."""
-    ladders = {family: rungs(study, family) for family in study.families}
-    parts = [
-        (f"{formats.family(family)}.", " ".join([_fall(ladder, level(study)), *_exponent(study, family)]))
-        for family, ladder in ladders.items()
-        if ladder
-    ]
-    # a comparison on the same tunes, which the headline tells, is the sharper one
-    matched = [] if study.comparisons else _matched(study)
-    compared = " ".join([*matched, *_comparison(study)]) if parts else ""
-    return [*parts, *([("Compared.", compared)] if compared else [])]
-
-
-def _fall(ladder: list[Rung], at: float) -> str:
+def fall_clause(study: Study, family: str) -> str | None:
+    """How the loss of a family falls with size, with its exponent and its exceptions; None without a finished run."""
+    ladder = rungs(study, family)
+    if not ladder:
+        return None
     first, last = ladder[0], ladder[-1]
+    of = f"validation loss of {formats.family(family)}"
     if len(ladder) == 1:
-        return (
-            f"One size only, {formats.short(first.n_params)} parameters: validation loss {formats.fixed(first.loss)} "
-            f"nats per token ({formats.fixed(first.bpc)} bits per character)."
-        )
-    sentence = (
-        f"From {formats.short(first.n_params)} to {formats.short(last.n_params)} parameters, validation loss "
-        f"{direction(first, last, at)} {formats.fixed(first.loss)} to {formats.fixed(last.loss)} nats per token"
+        loss, bpc = formats.fixed(first.loss), formats.fixed(first.bpc)
+        size = f"{formats.short(first.n_params)} parameters"
+        return f"{of} is {loss} nats per token ({bpc} bits per character) at its one size, {size}"
+    clause = (
+        f"{of} {direction(first, last, level(study))} {formats.fixed(first.loss)} to {formats.fixed(last.loss)} nats "
+        f"per token between {formats.short(first.n_params)} and {formats.short(last.n_params)} parameters"
     )
+    details = _exponent(study, family)
     if first.bpc is not None and last.bpc is not None:
-        sentence += f" ({formats.fixed(first.bpc)} to {formats.fixed(last.bpc)} bits per character)"
+        details.insert(0, f"{formats.fixed(first.bpc)} to {formats.fixed(last.bpc)} bits per character")
+    if details:
+        clause += f" ({'; '.join(details)})"
     lowest = min(ladder, key=lambda rung: rung.loss)
     if lowest is not last:
-        sentence += f"; it is lowest, {formats.fixed(lowest.loss)}, at {formats.short(lowest.n_params)}"
+        clause += f", though it is lowest, {formats.fixed(lowest.loss)}, at {formats.short(lowest.n_params)}"
     elif rises := _rises(ladder):
-        sentence += f", though it rises {formats.listed(rises)}"
-    return f"{sentence}."
+        clause += f", though it rises {formats.listed(rises)}"
+    return clause
 
 
 def direction(first: Rung, last: Rung, at: float) -> str:
@@ -119,45 +112,23 @@ def _gap_interval(a: Rung, b: Rung, at: float) -> tuple[float, float] | None:
 
 
 def _exponent(study: Study, family: str) -> list[str]:
-    """One sentence for the first convention of N, and a warning where another one gives another verdict."""
+    """The exponent by the first convention of N, and those conventions that give another verdict."""
     fits = [fit for fit in (study.fits or {}).get("fits", []) if fit["family"] == family]
     if not fits:
         return []
     fit = fits[0]
     if fit["params"].get("alpha") is None:
-        return [f"Its exponent is not resolved: {fit['n_points']} points are too few to fit."]
+        return [f"exponent not resolved: {fit['n_points']} points are too few to fit"]
+    estimate = (
+        f"α = {formats.fixed(fit['params']['alpha'], 2)}, {formats.percent(fit.get('level', _DEFAULT_LEVEL))} interval "
+        f"{formats.interval(fit['intervals'].get('alpha'), 2)}, with N {formats.convention(fit['n_convention'])}"
+    )
     others = [
         f"{formats.convention(other['n_convention'])} it is {other['verdict']}"
         for other in fits[1:]
         if other["verdict"] != fit["verdict"]
     ]
-    estimate = f"{_estimate(fit)}, with N {formats.convention(fit['n_convention'])}"
-    if fit["verdict"] != "resolved":
-        estimate = f"not resolved (best fit {_estimate(fit)}), with N {formats.convention(fit['n_convention'])}"
-    return ["; ".join([f"Its exponent is {estimate}", *others]) + "."]
-
-
-def _estimate(fit: Record) -> str:
-    ends = formats.interval(fit["intervals"].get("alpha"), 2)
-    estimate = f"α = {formats.fixed(fit['params']['alpha'], 2)}"
-    return f"{estimate}, {formats.percent(fit.get('level', _DEFAULT_LEVEL))} interval {ends}"
-
-
-def exponent_clause(study: Study, family: str) -> str | None:
-    """The exponent with its interval, by the first convention of N; None where nothing was fitted."""
-    fit = next((fit for fit in (study.fits or {}).get("fits", []) if fit["family"] == family), None)
-    if fit is None:
-        return None
-    if fit["params"].get("alpha") is None:
-        return "exponent not resolved: too few points to fit"
-    return _estimate(fit) if fit["verdict"] == "resolved" else f"exponent not resolved: best fit {_estimate(fit)}"
-
-
-def _matched(study: Study) -> list[str]:
-    if len(study.families) < 2:
-        return []
-    clause = matched_clause(study)
-    return [f"{clause[0].upper()}{clause[1:]}."]
+    return [estimate if fit["verdict"] == "resolved" else f"exponent not resolved: best fit {estimate}", *others]
 
 
 def matched_clause(study: Study) -> str:
@@ -183,21 +154,3 @@ def matched_clause(study: Study) -> str:
         return f"{where}neither is shown to be better: they differ by {gap}, {shown}"
     seeds = "; with one seed each, what another seed would change is not in it" if max(a.seeds, b.seeds) == 1 else ""
     return f"{where}{formats.family(one)} is better by {gap}, {shown}{seeds}"
-
-
-def _comparison(study: Study) -> list[str]:
-    """Whether the exponents differ, by the first convention of N."""
-    return [comparison_sentence(found, 2) for found in list(((study.fits or {}).get("comparison") or {}).values())[:1]]
-
-
-def comparison_sentence(found: Record, digits: int = 3) -> str:
-    """The difference of two exponents in words."""
-    one, two = (formats.family(name) for name in found["families"])
-    difference = (
-        f"α of {one} less α of {two} is {formats.fixed(found['difference'], digits)}, "
-        f"{formats.percent(found['level'])} interval {formats.interval(found['interval'], digits)}"
-    )
-    if found["verdict"] != "resolved":
-        return f"Whether the two exponents differ is not resolved: {difference}."
-    larger = one if found["difference"] > 0 else two
-    return f"The excess of {larger} over its own floor c shrinks faster with size: {difference}."

@@ -11,13 +11,15 @@ from hf_scaling.report.shapes import Record
 # parameter -> how it stands in L(N, D) = E + A·N^-alpha + B·D^-beta
 _NAMES = {"alpha": "α", "beta": "β", "E": "E", "A": "A", "B": "B"}
 _POWERS = ("A", "B")
+NO_FIT = "the form does not fit"
+_BEYOND = 1.01  # times the compute of the largest run, from where on an optimum is said to be extrapolated
 _FAR = 2.0  # times the spread of seeds, from where on what a form misses is no matter of chance
 
 
 def joint_rows(joint: Record) -> list[Record]:
     """One row for each fit of L(N, D): parameters with their intervals, α and β first."""
     rows = []
-    for fit in joint["fits"]:
+    for fit in judged(joint):
         names = [name for name in _NAMES if name in fit["params"]]
         cells = [(_NAMES[name], *_estimate(name, fit)) for name in names]
         rows.append({**fit, "cells": cells})
@@ -35,32 +37,110 @@ def misfits(joint: Record) -> list[str]:
     """How far means over seeds lie off the form, beside how far seeds lie apart: a test of the form, not of its fit."""
     lines = []
     for fit in joint["fits"]:
-        alike = defaultdict(list)
-        for point in fit["points"]:
-            alike[point["n"], point["d"]].append(math.log(point["loss"] / point["fitted"]))
-        spread = [(off - fmean(same)) ** 2 for same in alike.values() for off in same]
-        free = len(spread) - len(alike)
-        if fit["n_convention"] == "non_embedding" or not free:
+        if fit["n_convention"] == "non_embedding" or (found := _misfit(fit)) is None:
             continue
-        off, apart = (
-            math.sqrt(value) for value in (fmean(fmean(one) ** 2 for one in alike.values()), sum(spread) / free)
+        off, apart = found
+        measured = (
+            f"means over seeds lie {formats.percent(off, 1)} off it (root mean square), and seeds "
+            f"{formats.percent(apart, 1)} apart"
         )
-        verdict = (
-            "the form is not that of these runs, whatever the intervals of its parameters, and its optima are to be "
-            "distrusted"
-            if off > _FAR * apart
-            else "no more than another seed explains"
-        )
-        lines.append(
-            f"{formats.family(fit['family'])}: means over seeds lie {formats.percent(off, 1)} off this form (root mean "
-            f"square), and seeds {formats.percent(apart, 1)} apart: {verdict}."
-        )
+        told = f"no misfit of the form is seen: {measured}, no more than another seed explains"
+        if _does_not_fit(fit):
+            told = (
+                f"{NO_FIT}: {measured}, so it is not that of these runs, whatever the intervals of its parameters, and "
+                "its optima are to be distrusted"
+            )
+        lines.append(f"{formats.family(fit['family'])}: {told}.")
     return lines
+
+
+def _misfit(fit: Record) -> tuple[float, float] | None:
+    """Root mean square of what the form misses of means over seeds, and the spread of seeds; None without seeds."""
+    alike = defaultdict(list)
+    for point in fit["points"]:
+        alike[point["n"], point["d"]].append(math.log(point["loss"] / point["fitted"]))
+    free = sum(map(len, alike.values())) - len(alike)
+    if not free:
+        return None
+    spread = sum((off - fmean(same)) ** 2 for same in alike.values() for off in same)
+    return math.sqrt(fmean(fmean(same) ** 2 for same in alike.values())), math.sqrt(spread / free)
+
+
+def _does_not_fit(fit: Record) -> bool:
+    found = _misfit(fit)
+    return found is not None and found[0] > _FAR * found[1]
+
+
+def judged(joint: Record) -> list[Record]:
+    """The fits of L(N, D), with the verdict that the form does not fit in place of one on its exponents."""
+    return [fit | {"verdict": NO_FIT if _does_not_fit(fit) else fit["verdict"]} for fit in joint["fits"]]
+
+
+def verdicts(joint: Record) -> dict[tuple[str, str], str]:
+    """(family, convention of N) -> verdict on its L(N, D), which is also that on its frontier."""
+    return {(fit["family"], fit["n_convention"]): fit["verdict"] for fit in judged(joint)}
+
+
+def misfitting(joint: Record) -> list[str]:
+    """The families whose L(N, D) does not fit, by any way of counting N."""
+    return list(dict.fromkeys(family for (family, _), verdict in verdicts(joint).items() if verdict == NO_FIT))
+
+
+def joint_figures(joint: Record) -> list[tuple[str, str, str]]:
+    """(name, what it shows in words, caption) of the figures that have something to show."""
+    found = [
+        (
+            "residuals",
+            "Observed over fitted loss, less 1, against N, a panel a family.",
+            "How far each run lies off its fit. A shape in it is what the form does not know.",
+        ),
+        ("frontier", *_frontier_words(joint)),
+    ]
+    if no_profiles(joint) is None:
+        found.append(
+            (
+                "iso_flop",
+                "Loss against N at several budgets of compute.",
+                "IsoFLOP profiles: loss against N at equal C. A star is the minimum of a parabola in log N through the "
+                "runs of a budget; a budget without one has no minimum among the sizes tried.",
+            )
+        )
+    return found
+
+
+def _frontier_words(joint: Record) -> tuple[str, str]:
+    counted = [one["flops_convention"] for one in joint["frontiers"]]
+    main = "as counted" if "as counted" in counted else next(iter(counted), "")
+    profiles = [profile for one in joint["frontiers"] if one["flops_convention"] == main for profile in one["iso_flop"]]
+    dots = any(profile["best_n"] is not None for profile in profiles)
+    alt = f"Compute-optimal N against compute C, with bands{'; dots are vertices of IsoFLOP profiles' if dots else ''}."
+    caption = "N* against C, by each way of counting."
+    if dots:
+        caption += " Dots are vertices of IsoFLOP profiles, found without the fitted form."
+    farthest = max((at["extrapolated"] for one in joint["frontiers"] for at in one["optima"]), default=0)
+    if farthest > _BEYOND:
+        caption += f" Lines go on to {formats.short(farthest)} times the compute of the largest run: extrapolations."
+    if names := [formats.family(family) for family in misfitting(joint)]:
+        caption += f" For {formats.listed(names)} {NO_FIT}: its lines and bands are not to be trusted."
+    return alt, caption
+
+
+def no_profiles(joint: Record) -> str | None:
+    """Why no IsoFLOP profiles are shown; None where several budgets have some, and one of them a minimum."""
+    found = [one["iso_flop"] for one in joint["frontiers"]]
+    if any(len(some) > 1 and any(profile["best_n"] is not None for profile in some) for some in found):
+        return None
+    most = max(map(len, found), default=0)
+    if most == 0:
+        return "No IsoFLOP profiles are shown: no budget was spent on runs of four sizes."
+    if most == 1:
+        return "No IsoFLOP profiles are shown: one budget alone was spent on runs of four sizes."
+    return "No IsoFLOP profiles are shown: at no budget is there a minimum of the loss among the sizes tried."
 
 
 def frontier_rows(joint: Record) -> list[Record]:
     """One row for each family and way of counting: how N* and D* grow with C, and what IsoFLOP profiles say of it."""
-    rows = []
+    rows, told = [], verdicts(joint)
     for one in joint["frontiers"]:
         slope, (low, high) = one["iso_flop_exponent"], one["exponent_interval"]
         check = formats.DASH
@@ -76,13 +156,14 @@ def frontier_rows(joint: Record) -> list[Record]:
                 "interval": formats.interval(one["exponent_interval"]),
                 "d_exponent": formats.fixed(1 - one["flops_exponent"] * one["exponent"]),
                 "check": check,
+                "verdict": told.get((one["family"], one["n_convention"]), formats.DASH),
             }
         )
     return rows
 
 
-def optimum_rows(joint: Record, runs: Sequence[Record]) -> list[tuple[str, list[Record]]]:
-    """(family, its optima at each budget), by the count of all parameters and of FLOPs as the runs counted them.
+def optimum_rows(joint: Record, runs: Sequence[Record]) -> list[tuple[str, bool, list[Record]]]:
+    """(family, whether its form fits, its optima), counting all parameters, and FLOPs as the runs counted them.
 
     runs: finished ones, which tell what lies beyond them.
     """
@@ -95,17 +176,17 @@ def optimum_rows(joint: Record, runs: Sequence[Record]) -> list[tuple[str, list[
         for one in joint["frontiers"]
         if one["n_convention"] in ("total", "given") and one["flops_convention"] == "as counted"
     }
-    rows = []
+    rows, unfit = [], misfitting(joint)
     for family, optima in (found | chosen).items():
         seen = [(run["n_params"], run["n_tokens"]) for run in runs if run["family"] == family]
         spans = {name: (min(values), max(values)) for name, values in zip("nd", zip(*seen, strict=True), strict=False)}
-        rows.append((family, [_optimum(row, spans) for row in optima]))
+        rows.append((family, family not in unfit, [_optimum(row, spans) for row in optima]))
     return rows
 
 
 def _optimum(row: Record, spans: Mapping[str, tuple[float, float]]) -> Record:
     low, high = ("open" if end is None else formats.short(end) for end in row["n_interval"])
-    beyond = [f"C {formats.short(row['extrapolated'])} times"] if row["extrapolated"] > 1.01 else []
+    beyond = [f"C {formats.short(row['extrapolated'])} times"] if row["extrapolated"] > _BEYOND else []
     beyond += [
         f"{name.upper()}*" for name, (low_end, high_end) in spans.items() if not low_end <= row[name] <= high_end
     ]

@@ -1,9 +1,8 @@
-"""The finding of a study in three sentences: how the loss falls, which family is better, and what tests say."""
+"""The finding of a study in three sentences, put together from what the modules of its chapters say."""
 
-from hf_scaling.report import formats
 from hf_scaling.report.corpus import compressor_clause
 from hf_scaling.report.families import families_clause
-from hf_scaling.report.finding import Rung, direction, exponent_clause, level, matched_clause, rungs
+from hf_scaling.report.finding import fall_clause, matched_clause
 from hf_scaling.report.forecasts import forecast_clause
 from hf_scaling.report.reading import Study
 
@@ -16,22 +15,7 @@ def headline(study: Study) -> list[tuple[str, str]]:
 
 
 def _size(study: Study) -> str:
-    ladders = {family: rungs(study, family) for family in study.families}
-    return _sentence([_fall(study, family, ladder) for family, ladder in ladders.items() if ladder])
-
-
-def _fall(study: Study, family: str, ladder: list[Rung]) -> str:
-    """`validation loss of GPT-2 falls from 2.1 to 1.5 nats per token between 31.0k and 3.12M parameters (α ...)`."""
-    first, last = ladder[0], ladder[-1]
-    of = f"validation loss of {formats.family(family)}"
-    if len(ladder) == 1:
-        return f"{of} is {formats.fixed(first.loss)} nats per token at its one size, {formats.short(first.n_params)}"
-    clause = (
-        f"{of} {direction(first, last, level(study))} {formats.fixed(first.loss)} to {formats.fixed(last.loss)} nats "
-        f"per token between {formats.short(first.n_params)} and {formats.short(last.n_params)} parameters"
-    )
-    exponent = exponent_clause(study, family)
-    return f"{clause} ({exponent})" if exponent else clause
+    return _sentence([clause for family in study.families if (clause := fall_clause(study, family))])
 
 
 def _families(study: Study) -> str:

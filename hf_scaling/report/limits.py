@@ -4,6 +4,7 @@ from typing import Any
 
 from hf_scaling.report import formats
 from hf_scaling.report.finding import direction, level, rungs
+from hf_scaling.report.frontier import misfitting
 from hf_scaling.report.reading import Study
 from hf_scaling.report.shapes import Record
 
@@ -48,11 +49,17 @@ def _fit_limits(study: Study) -> list[str]:
                 "intervals allow for that, but the form of the law is assumed, not tested, and R² says nothing about "
                 "it."
             )
+    if study.joint and (names := [formats.family(family) for family in misfitting(study.joint)]):
+        found.append(
+            f"The form of L(N, D) does not fit {formats.listed(names)}, so nothing follows there for the best balance "
+            "of size and data."
+        )
     sizes = sorted(run["n_params"] for run in study.finished)
+    marked = "what the frontier shows there is marked as such" if study.joint else "none is claimed"
     return [
         *found,
         f"The sizes run from {formats.short(sizes[0])} to {formats.short(sizes[-1])} parameters. "
-        "Anything beyond is extrapolation, and none is claimed.",
+        f"Anything beyond is extrapolation, and {marked}.",
     ]
 
 

@@ -18,18 +18,26 @@ from hf_scaling.report.decisions import decisions
 from hf_scaling.report.efficiency import efficiency_rows, efficiency_sentences
 from hf_scaling.report.embed import figure_uri
 from hf_scaling.report.families import families_view, figure_name
-from hf_scaling.report.finding import comparison_sentence, finding
 from hf_scaling.report.forecasts import coverage, forecast_clause, forecast_rows, unmade
-from hf_scaling.report.frontier import frontier_rows, joint_rows, misfits, optimum_rows, sensitivity
+from hf_scaling.report.frontier import (
+    NO_FIT,
+    frontier_rows,
+    joint_figures,
+    joint_rows,
+    misfits,
+    no_profiles,
+    optimum_rows,
+    sensitivity,
+)
 from hf_scaling.report.headline import headline
 from hf_scaling.report.limits import falsifiers, limits
 from hf_scaling.report.made import choices, commands, config_file, provenance, run_rows
-from hf_scaling.report.music import card, music_summary
+from hf_scaling.report.music import at_the_limit, card, limit_caveat, music_summary
 from hf_scaling.report.patterns import drawn_reading, faults, pattern_rows, sample_reading
 from hf_scaling.report.reading import Study, read_study
 from hf_scaling.report.shapes import Record
 from hf_scaling.report.tables import tables
-from hf_scaling.report.worth import worth_rows
+from hf_scaling.report.worth import cut_off, worth_rows
 
 _FILTERS = (
     *("family", "convention", "fixed", "plus_minus", "count", "short", "power_of_ten"),
@@ -125,7 +133,6 @@ def _laws(study: Study) -> dict[str, Any]:
     scores, joint = study.scores or [], study.joint
     return {
         "loss_charts": loss_charts(study),
-        "finding": finding(study),
         "forecasts": forecast_rows(scores),
         "forecast_clause": forecast_clause(scores),
         "coverage": coverage(scores),
@@ -133,14 +140,14 @@ def _laws(study: Study) -> dict[str, Any]:
         "pairs": [families_view(*numbered) for numbered in enumerate(study.comparisons or [])],
         "joint_rows": joint_rows(joint) if joint else [],
         "misfits": misfits(joint) if joint else [],
+        "joint_figures": joint_figures(joint) if joint else [],
+        "no_profiles": no_profiles(joint) if joint else None,
+        "no_fit": NO_FIT,
         "frontier_rows": frontier_rows(joint) if joint else [],
         "optima": optimum_rows(joint, study.finished) if joint else [],
         "sensitivity": sensitivity(joint) if joint else [],
         "fits": fits,
         "warnings": _warnings(fits),
-        "comparisons": [
-            (name, comparison_sentence(found)) for name, found in ((study.fits or {}).get("comparison") or {}).items()
-        ],
     }
 
 
@@ -171,7 +178,10 @@ def _music(study: Study) -> dict[str, Any]:
     """What every model writes, the samples, and a reading of both."""
     return {
         "worth": worth_rows(study.worth) if study.worth else [],
+        "cut_off": cut_off(study.worth) if study.worth else None,
         "music": music_summary(study.samples),
+        "limit_caveat": limit_caveat(study),
+        "at_the_limit": at_the_limit(study),
         "cards": [card(study.folder / "samples", sample) for sample in study.samples],
         "patterns": pattern_rows(study.patterns) if study.patterns else [],
         "sample_reading": sample_reading(study.patterns) if study.patterns else [],

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ class Study:
 
     `licences` have a source and its notice; those of an earlier version have no more.
     `attempts` counts the failed ledger rows of each run that has finished since; `seconds` is the wall time of stages.
-    `alphabet` is how many tokens the tokenizer knows.
+    `alphabet` is how many tokens the tokenizer knows; `has_tunes` is false of what was kept of a study.
     """
 
     folder: Path
@@ -43,6 +44,7 @@ class Study:
     rates: Record | None
     alphabet: int | None
     seconds: Record
+    has_tunes: bool
 
     @property
     def name(self) -> str:
@@ -63,6 +65,18 @@ class Study:
     def longest(self) -> list[Record]:
         """The finished runs of the longest horizon: those that the power law is fitted to."""
         return [run for run in self.finished if run["n_tokens"] == self.horizons[-1]]
+
+    @property
+    def elapsed(self) -> float | None:
+        """Seconds from the first start of a finished run to the last end, pauses and all; None where not recorded."""
+        try:
+            begun, ended = (
+                [datetime.fromisoformat(run[name]) for run in self.finished if run.get(name)]
+                for name in ("started_at", "finished_at")
+            )
+            return (max(ended) - min(begun)).total_seconds()
+        except (TypeError, ValueError):  # no run, or an earlier version that wrote other times
+            return None
 
     @property
     def families(self) -> list[str]:
@@ -106,6 +120,7 @@ def read_study(folder: Path) -> Study:
         rates=read_optional(folder / "learning_rates.json", {"families": dict}),
         alphabet=_alphabet(folder / "tokenizer/tokenizer.json"),
         seconds=_stage_seconds(folder / "stages.json", runs),
+        has_tunes=(folder / "dataset/dataset_dict.json").exists(),
     )
 
 
@@ -143,10 +158,10 @@ def _yaml(path: Path) -> Record:
 
 
 def _stage_seconds(path: Path, runs: list[Record]) -> Record:
-    """Wall seconds by stage. Training is the sum of its runs; the report leaves itself out, being made of the rest."""
+    """Wall seconds by stage. Training is the sum over runs; the report leaves itself out, being made of the rest."""
     training = [run["wall_seconds"] for run in runs if run.get("wall_seconds") is not None]
     seconds = {name: took for name, took in files.read_stages(path).items() if name != "report"}
-    return seconds | ({"training of all runs": sum(training)} if training else {})
+    return seconds | ({"training, summed over runs": sum(training)} if training else {})
 
 
 def _alphabet(path: Path) -> int | None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from hf_scaling.report.efficiency import efficiency_rows
 from hf_scaling.report.embed import HEAVY, csv_text, data_uri, encoded
+from hf_scaling.report.frontier import judged, verdicts
 from hf_scaling.report.reading import Study
 from hf_scaling.report.shapes import Record
 
@@ -46,7 +47,11 @@ def _made(study: Study) -> Iterator[tuple[str, str, list[Record]]]:
         [_flat(found, ("basis",)) for found in study.scores or []],
     )
     yield "families", "losses at equal N, multipliers at equal loss, losses by context", _families(study)
-    yield "joint_laws", "L(N, D) of each family and way of counting N", _laws((study.joint or {}).get("fits", []))
+    yield (
+        "joint_laws",
+        "L(N, D) of each family and way of counting N",
+        _laws(judged(study.joint) if study.joint else []),
+    )
     yield "frontier_optima", "compute-optimal N and D", _optima(study)
     yield "efficiency", "speed, memory and time", efficiency_rows(study)
     yield from _data(study)
@@ -116,10 +121,14 @@ def _families(study: Study) -> list[Record]:
 
 
 def _optima(study: Study) -> list[Record]:
-    names = ("family", "n_convention", "flops_convention", "exponent")
+    if study.joint is None:
+        return []
+    names, told = ("family", "n_convention", "flops_convention", "exponent"), verdicts(study.joint)
     return [
-        {name: one[name] for name in names} | _flat(optimum)
-        for one in (study.joint or {"frontiers": []})["frontiers"]
+        {name: one[name] for name in names}
+        | {"verdict": told.get((one["family"], one["n_convention"]))}
+        | _flat(optimum)
+        for one in study.joint["frontiers"]
         for optimum in one["optima"]
     ]
 

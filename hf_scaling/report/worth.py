@@ -15,6 +15,19 @@ def worth_rows(worth: Record) -> list[Record]:
     return rows
 
 
+def cut_off(worth: Record) -> str | None:
+    """How many of the drawn tunes were cut off, and for what that matters; None where none was, or none was counted."""
+    shares = [1 - run["complete"] for run in worth["models"] if run.get("complete") is not None]
+    if not shares or max(shares) <= 0:
+        return None
+    least, most = (formats.percent(share) for share in (min(shares), max(shares)))
+    many = least if least == most else f"{least} to {most}, by the model,"
+    return (
+        f"Of these tunes {many} were cut off at the end of the model’s block: what is said of sections and of last "
+        "notes does not hold for those."
+    )
+
+
 def longest_runs(worth: Record, family: str) -> list[Record]:
     """The models of a family that trends are read off: those of the longest horizon, smallest first."""
     runs = [run for run in worth["models"] if run["family"] == family and not run["best"]]

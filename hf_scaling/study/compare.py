@@ -176,7 +176,7 @@ def _multiplier(families: Families, column: str, level: float) -> dict[str, Any]
         return nothing | {"verdict": "not resolved", "sentence": f"not resolved: {fits}"}
     found = multiplier(*fits, families.names, COSTS[column])
     return {
-        "at": [asdict(at) | {"verdict": at.verdict} for at in found.at],
+        "at": [asdict(at) | {"verdict": at.verdict, "reason": found.reason(at)} for at in found.at],
         "behind": found.behind,
         "beyond": found.beyond,
         "verdict": found.verdict,

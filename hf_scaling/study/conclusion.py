@@ -7,15 +7,8 @@ from hf_scaling.records import LEDGER, read_json, read_ledger, write_json
 from hf_scaling.report import write_report
 from hf_scaling.study.best import best_spec, train_best
 from hf_scaling.study.data_stages import Prepared
-from hf_scaling.study.evidence import (
-    has_horizons,
-    write_comparison,
-    write_figures,
-    write_fits,
-    write_joint,
-)
+from hf_scaling.study.evidence import evidence_stages
 from hf_scaling.study.folder import StudyFolder
-from hf_scaling.study.forecasts import score
 from hf_scaling.study.lint import lint
 from hf_scaling.study.patterns import RECORD as PATTERNS
 from hf_scaling.study.patterns import find_patterns
@@ -30,28 +23,7 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
     config, path, ledger = folder.config, folder.path, folder.path / LEDGER
     shutil.rmtree(path / "trunks", ignore_errors=True)  # every run that could go on from them has ended
 
-    fit_key = folder.stage(
-        "fits",
-        # the last word: what earlier versions of this package left out, and readers of the file expect
-        [sorted([row["run_id"], row["val_loss"]] for row in rows), config.level, "units"],
-        ["fits.json"],
-        lambda: write_fits(path, rows, config.families, config.level),
-    )
-    comparison_key = folder.stage(
-        "comparison",
-        [fit_key, config.seed],
-        ["comparison.json"],
-        lambda: write_comparison(path, rows, config.families, config.level, config.seed),
-    )
-    joint_key = None
-    if has_horizons(rows):
-        joint_key = folder.stage(
-            "joint laws", [fit_key], ["joint.json"], lambda: write_joint(path, config.families, config.level)
-        )
-    scored = score(path)
-    scores_key = folder.stage("scores", scored, ["scores.json"], lambda: write_json(path / "scores.json", scored))
-    drawn = [comparison_key, joint_key, scores_key]
-    figures_key = folder.stage("figures", drawn, ["figures"], lambda: write_figures(path, rows, config.families))
+    fit_key, figures_key = evidence_stages(path, rows, config.families, config.level, config.seed, folder.stage)
     spec = best_spec(config, runs, rows, prepared.tokens)
     parent = next(run for run in runs if run.run_id == spec.parent)
     best_key = folder.stage(

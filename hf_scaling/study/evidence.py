@@ -1,6 +1,6 @@
 """What follows from the ledger alone: laws, scores, figures. A study's last stages make them; anyone can again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from hf_scaling.study.joint import joint_laws
 from hf_scaling.study.points import read_points
 
 Row = dict[str, Any]
+# name, what it follows from, what it writes below the study, how it is made -> its key
+Stage = Callable[[str, Any, list[str], Callable[[], None]], str]
 
 
 def longest(rows: Sequence[Row], families: Sequence[str]) -> list[Row]:
@@ -56,8 +58,40 @@ def write_figures(study: Path, rows: Sequence[Row], families: Sequence[str]) -> 
     draw_figures(study, longest(rows, families))
 
 
+def evidence_stages(
+    study: Path, rows: Sequence[Row], families: Sequence[str], level: float, seed: int, stage: Stage
+) -> tuple[str, str]:
+    """All of these in their order, each made through `stage`; return the keys of the laws and of the figures."""
+    fits = stage(
+        "fits",
+        # the last word: what earlier versions of this package left out, and readers of the file expect
+        [sorted([row["run_id"], row["val_loss"]] for row in rows), level, "units"],
+        ["fits.json"],
+        lambda: write_fits(study, rows, families, level),
+    )
+    comparison = stage(
+        "comparison",
+        [fits, seed, "reasons"],
+        ["comparison.json"],
+        lambda: write_comparison(study, rows, families, level, seed),
+    )
+    joint = None
+    if has_horizons(rows):
+        joint = stage("joint laws", [fits], ["joint.json"], lambda: write_joint(study, families, level))
+    scored = score(study)
+    scores = stage("scores", scored, ["scores.json"], lambda: write_json(study / "scores.json", scored))
+    drawn = [comparison, joint, scores]
+    return fits, stage("figures", drawn, ["figures"], lambda: write_figures(study, rows, families))
+
+
+def _at_once(_name: str, _inputs: Any, _outputs: list[str], make: Callable[[], None]) -> str:
+    """A stage that is made whatever is there."""
+    make()
+    return ""
+
+
 def derive(study: Path) -> None:
-    """All of these, for a study folder or for what was kept of one; equal ledgers give equal files.
+    """All of these anew, for a study folder or for what was kept of one; equal ledgers give equal files.
 
     Raises:
         UserError: it is no study folder, or a file in it is damaged.
@@ -73,9 +107,4 @@ def derive(study: Path) -> None:
     rows = finished_rows(study / LEDGER)
     if not rows:
         raise UserError(f"{study / LEDGER}: no finished run in it")
-    write_fits(study, rows, families, level)
-    write_comparison(study, rows, families, level, seed)
-    if has_horizons(rows):
-        write_joint(study, families, level)
-    write_json(study / "scores.json", score(study))
-    write_figures(study, rows, families)
+    evidence_stages(study, rows, families, level, seed, _at_once)

@@ -19,6 +19,7 @@ from hf_scaling.laws.plots import (
     scaling_table,
     training_figure,
     training_table,
+    with_profiles,
 )
 from hf_scaling.laws.plots.comparison import comparison_figure, comparison_table
 from hf_scaling.models import FAMILIES
@@ -31,8 +32,8 @@ def draw_figures(study: Path, rows: list[dict[str, Any]]) -> None:
     """Write `figures/`, each figure as PNG, SVG and the CSV behind it.
 
     Always `scaling`, `profile` and `training_curves`; `comparison` of two families (with more than two, those after the
-    first have the families in their names); of a study with several horizons also `residuals`, `frontier` and
-    `iso_flop`; `forecasts` where there are outcomes.
+    first have the families in their names); of a study with several horizons also `residuals` and `frontier`;
+    `iso_flop` where budgets have profiles that tell something; `forecasts` where there are outcomes.
 
     Args:
         rows: the finished rows of the ledger.
@@ -54,8 +55,8 @@ def draw_figures(study: Path, rows: list[dict[str, Any]]) -> None:
         if joint_fits:
             save_figure(residual_figure(joint_fits), residual_table(joint_fits), folder, "residuals")
             save_figure(frontier_figure(frontiers), frontier_table(frontiers), folder, "frontier")
-        if any(one["iso_flop"] for one in frontiers):
-            save_figure(iso_flop_figure(frontiers), iso_flop_table(frontiers), folder, "iso_flop")
+        if profiles := with_profiles(frontiers):
+            save_figure(iso_flop_figure(profiles), iso_flop_table(profiles), folder, "iso_flop")
         if scored:
             save_figure(forecast_figure(_with_labels(scored)), forecast_table(scored), folder, "forecasts")
         save_figure(training_figure(curves), training_table(curves), folder, "training_curves")

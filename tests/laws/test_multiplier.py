@@ -83,6 +83,23 @@ def test_without_degrees_of_freedom_the_interval_is_open():
     assert "not resolved: the interval is open" in found.sentence
 
 
+def test_beyond_the_runs_it_is_left_out_and_the_reason_told():
+    n = np.geomspace(1e6, 1e8, 8)
+    # its largest run is better than the curve, which gets there far beyond it only
+    better = np.array([0, 0, 0, 0, 0, 0, -0.04, 0.04])
+    slow = fit_power(n, loss(n, alpha=0.4, c=1.1) - better)
+    found = multiplier(slow, fit_power(n, loss(n, alpha=0.3)), NAMES, "seconds")
+    highest, _, lowest = found.at
+    assert lowest.beyond == pytest.approx((2.64, 1), abs=0.01)
+    assert lowest.reached[0] == pytest.approx(lowest.beyond[0] * 1e8)
+    assert (lowest.multiplier, lowest.interval, lowest.verdict) == (None, (None, None), "not resolved")
+    assert found.reason(highest) is None
+    told = "1.147 nats are reached by the curve of a only 2.6 times beyond the seconds of its runs"
+    assert told in found.reason(lowest)
+    assert told in found.sentence
+    assert found.sentence.startswith("resolved: to a loss of 1.349 nats, a needs 1.67 times the seconds of b")
+
+
 def test_a_flat_family_reaches_nothing():
     n = np.geomspace(1e6, 1e8, 5)
     found = multiplier_at(fit_power(n, np.full(5, 1.4)), fit_power(n, loss(n)), 1.4)
@@ -92,7 +109,7 @@ def test_a_flat_family_reaches_nothing():
 def test_an_end_far_beyond_the_runs_is_open():
     n = np.geomspace(1e6, 1e8, 5)
     slow = fit_power(n, loss(n) + 0.02 * np.array([1, -1, 1, -1, 1]))
-    found = multiplier_at(slow, fit_power(n, loss(n)), 1.2)
+    found = multiplier_at(slow, fit_power(n, loss(n)), 1.25)
     assert found.multiplier is not None
     assert found.interval[1] is None
 

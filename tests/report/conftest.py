@@ -113,6 +113,7 @@ def write_data(folder: Path) -> None:
     write_json(folder / "dataset/statistics.json", statistics)
     write_json(folder / "dataset/leak_report.json", leaks)
     write_json(folder / "dataset/baselines.json", BASELINES)
+    write_json(folder / "dataset/dataset_dict.json", {"splits": list(splits)})
     write_text(folder / "dataset/corpus.svg", SVG)
     write_text(folder / "dataset/README.md", "# Synthetic\n\n## Licences\n\n- `synthetic`: no rights, no tunes.\n")
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
+from hf_scaling.records import read_json, write_json
 from hf_scaling.report import write_report
 
 _OPTIONS = (
@@ -105,3 +107,18 @@ def test_it_fits_a_phone_in_both_themes_and_a_point_tells_its_run(chromium: Any,
     mark.locator(".reach").hover()
     assert tip.is_visible()
     assert "N = 31.0k" in tip.text_content()
+
+
+def test_no_column_is_out_of_sight_on_a_desk(chromium: Any, several: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(several, tmp_path / "several"))
+    joint = read_json(copy / "joint.json")
+    for point in joint["fits"][0]["points"]:
+        point["fitted"] *= 1.5
+    joint["fits"][0]["points"] += joint["fits"][0]["points"]  # the widest verdict: no fit
+    write_json(copy / "joint.json", joint)
+    tab = opened(chromium, copy, viewport={"width": 1200, "height": 844})
+    boxes = tab.locator(".scroll:not(.plate)").evaluate_all(
+        "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth).map(box => box.ariaLabel)"
+    )
+    assert tab.get_by_text("the form does not fit").count() > 0
+    assert boxes == ["Seed, hash and time of each run"] * boxes.count("Seed, hash and time of each run")

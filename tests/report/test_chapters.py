@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from hf_scaling.records import UserError, append_row, read_json, read_jsonl, write_json
+from hf_scaling.laws.plots import with_profiles
+from hf_scaling.records import UserError, append_row, read_json, read_jsonl, write_json, write_jsonl, write_text
 from hf_scaling.report.frontier import misfits
 from hf_scaling.report.limits import falsifiers
 from hf_scaling.report.made import commands
@@ -58,12 +59,62 @@ def test_a_form_is_held_against_the_spread_of_seeds() -> None:
         return {"family": family, "n_convention": "total", "points": points}
 
     one, other = misfits({"fits": [fit("gpt2", 0.05), fit("folk_lstm", 0.005)]})
-    assert "GPT‑2: means over seeds lie 5.0" in one
-    assert "the form is not that of these runs" in one
+    assert "GPT‑2: the form does not fit: means over seeds lie 5.0" in one
+    assert "it is not that of these runs" in one
     assert "seeds 0.7" in other
     assert "no more than another seed explains" in other
     single = {"family": "gpt2", "n_convention": "total", "points": [{"n": 1.0, "d": 1.0, "fitted": 1.0, "loss": 2.0}]}
     assert misfits({"fits": [single]}) == []
+
+
+def test_a_form_that_does_not_fit_is_nowhere_said_to_be_resolved(several: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(several, tmp_path / "several"))
+    joint = read_json(copy / "joint.json")
+    (fit,) = joint["fits"]
+    assert fit["verdict"] == "resolved"
+    assert "the form does not fit" not in render(copy).text
+    fit["points"] += [point | {"loss": 1.001 * point["loss"]} for point in fit["points"]]  # another seed
+    for place, point in enumerate(fit["points"]):
+        point["fitted"] = point["loss"] * (1.05 if place % 2 else 0.95)
+    half = len(fit["points"]) // 2
+    for one, other in zip(fit["points"][:half], fit["points"][half:], strict=True):
+        other["fitted"] = one["fitted"]
+    write_json(copy / "joint.json", joint)
+    page = render(copy)
+    chapter = (
+        page.text.partition("Compute-optimal frontier")[2].rpartition("Fitted laws")[0].partition("Fitted laws")[0]
+    )
+    assert "GPT-2 all the form does not fit" in chapter
+    assert "For GPT-2 the form does not fit: its lines and bands are not to be trusted." in chapter
+    assert " resolved" not in chapter
+    assert {row["verdict"] for row in rows_of(page, "joint_laws.csv")} == {"the form does not fit"}
+    assert {row["verdict"] for row in rows_of(page, "frontier_optima.csv")} == {"the form does not fit"}
+    assert "The form of L(N, D) does not fit GPT-2, so nothing follows there" in page.text
+
+
+@pytest.mark.parametrize(
+    ("vertices", "reason"),
+    [
+        ([], "no budget was spent on runs of four sizes."),
+        ([2e5], "one budget alone was spent on runs of four sizes."),
+        ([None, None], "at no budget is there a minimum of the loss among the sizes tried."),
+        ([2e5, None], None),
+    ],
+)
+def test_iso_flop_profiles_are_shown_where_they_tell_something(
+    several: Path, tmp_path: Path, vertices: list[float | None], reason: str | None
+) -> None:
+    copy = Path(shutil.copytree(several, tmp_path / "several"))
+    joint = read_json(copy / "joint.json")
+    for one in joint["frontiers"]:
+        one["iso_flop"] = [{"budget": 1e12, "best_n": vertex, "n": [], "loss": []} for vertex in vertices]
+    write_json(copy / "joint.json", joint)
+    write_text(copy / "figures/iso_flop.svg", "<svg/>")
+    text = render(copy).text
+    assert ("IsoFLOP profiles: loss against N at equal C." in text) == (reason is None)
+    assert (f"No IsoFLOP profiles are shown: {reason}" in text) == (reason is not None)
+    assert ("Dots are vertices of IsoFLOP profiles" in text) == (2e5 in vertices)
+    assert with_profiles(joint["frontiers"]) == ([] if reason else joint["frontiers"])
 
 
 @pytest.mark.parametrize("damage", [{"fitted": None}, {"loss": "2.0"}, {"fitted": -1.0}, {"loss": 0}])
@@ -95,6 +146,20 @@ def test_families_stand_beside_each_other_at_equal_n_loss_and_context(study: Pat
         assert cost in page.text
     assert "5 to 8" in page.text
     assert "gpt2" not in page.text.partition("Before you believe it")[2].partition("Compute-optimal")[0]
+
+
+def test_a_multiplier_is_left_out_with_its_reason_and_each_loss_has_its_verdict(study: Path, change: Change) -> None:
+    at = {"loss": 1.8, "reached": [1.0, 2.0], "multiplier": 2.0, "interval": [1.2, 3.0], "verdict": "resolved"}
+    out = {"loss": 1.5, "multiplier": None, "interval": [None, None], "verdict": "not resolved"}
+    out |= {"reason": "1.500 nats are reached by the curve of folk_lstm only 10.5 times beyond its runs"}
+
+    def alter(pairs: Any) -> None:
+        pairs[0]["multipliers"]["wall_seconds"].update(at=[at | {"loss": 2.0}, at, out], verdict="resolved")
+
+    change("comparison.json", alter)
+    row = render(study).text.partition("wall-clock seconds of training")[2].partition("Exponents")[0]
+    assert "2.00 × [1.20, 3.00] at 2.000 resolved 2.00 × [1.20, 3.00] at 1.800 resolved left out: 1.500 nats" in row
+    assert "by the curve of LSTM only 10.5 times beyond its runs at 1.500 not resolved" in row
 
 
 def test_one_family_is_not_compared(study: Path) -> None:
@@ -180,6 +245,57 @@ def test_the_samples_are_read_beside_real_tunes(study: Path, change: Change) -> 
     assert "ends on the tonic 20 % 80 % 0.004 less" in text
     faults = "the checker found 7 faults, in 7 of 10 tunes; most often bar-length (7)."
     assert faults in text
+
+
+def test_what_was_cut_off_is_said_wherever_form_is_spoken_of(study: Path, change: Change) -> None:
+    assert "does not hold for" not in render(study).text
+    ledger = study / "samples/samples.jsonl"
+    samples = read_jsonl(ledger)
+    samples[1]["complete"] = False
+    write_jsonl(ledger, samples)
+    caveat = (
+        "1 of 10 samples (2) goes on to the end of the block of tokens and was cut off or closed there: what is said "
+    )
+    caveat += "of form and of endings does not hold for it."
+    text = render(study).text
+    assert text.count(caveat) == 2
+    assert f"As written 1 of 10 was cut off before an end. {caveat}" in text
+    assert text.count("(cut off)") == 1
+    # under the constraint each tune ends, and what tells is whether the block was full
+    for sample in samples:
+        sample |= {"constrain": "strict", "written": "x" * (254 if sample["index"] in (3, 7) else 240)}
+    write_jsonl(ledger, samples)
+    config = study / "study.yaml"
+    config.write_text(config.read_text() + "context_length: 256\n")
+    assert render(study).text.count("2 of 10 samples (3 and 7) go on to the end of the block") == 2
+    record = worth(0.0)
+    record["models"] = [record["models"][0] | {"complete": share} for share in (0.9, 0.6)]
+    write_json(study / "music.json", record)
+    told = "Of these tunes 10 % to 40 %, by the model, were cut off at the end of the model’s block"
+    assert render(study).text.count(told) == 2
+
+
+def test_what_was_kept_of_a_study_says_that_its_samples_cannot_be_read(study: Path) -> None:
+    (study / "dataset/dataset_dict.json").unlink()
+    kept = "this folder is what was kept of a study, without its tunes."
+    assert kept not in render(study).text  # with the reading that was kept, too
+    (study / "patterns.json").unlink()
+    text = render(study).text
+    assert kept in text
+    assert "the reading of the samples" not in text
+    assert "the checker found 7 faults" in text
+
+
+def test_the_sum_of_times_stands_beside_what_the_clock_said(study: Path) -> None:
+    assert "of training on synthetic CPU, their times added up. They cost" in render(study).text
+    rows = read_jsonl(study / "runs.jsonl")
+    for row in rows:
+        del row["checksum"]
+        row |= {"started_at": "2030-01-01T00:00:00Z", "finished_at": "2030-01-01T00:20:00Z"}
+    (study / "runs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = render(study).text
+    assert "their times added up; from the first start to the last end 20 min 00 s passed." in text
+    assert "From the first start of a run to the last end 20 min 00 s passed, pauses and all." in text
 
 
 def worth(change: float) -> dict[str, Any]:

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
-from hf_scaling.report.finding import finding
+from hf_scaling.report.headline import headline
 from hf_scaling.report.limits import limits
 from hf_scaling.report.reading import read_study
+
+from .html_page import render
 
 Change = Callable[[str, Callable[[Any], None]], None]
 
 
 def words(study: Path) -> str:
-    text = " ".join(f"{lead} {sentence}" for lead, sentence in finding(read_study(study)))
+    text = " ".join(f"{lead} {sentence}" for lead, sentence in headline(read_study(study)))
     return text.replace("\N{NO-BREAK SPACE}", " ").replace("‑", "-")
 
 
@@ -41,8 +43,8 @@ def set_alpha(change: Change, family: str, verdict: str, ends: list[float | None
 
 def test_fall_in_both_units_and_its_exceptions(study: Path) -> None:
     text = words(study)
-    assert "GPT-2. From 31.0k to 3.12M parameters, validation loss falls from 2.100 to 1.525 nats per token" in text
-    assert "(3.030 to 2.200 bits per character)" in text
+    assert "Size. Validation loss of GPT-2 falls from 2.100 to 1.525 nats per token between 31.0k and 3.12M" in text
+    assert "(3.030 to 2.200 bits per character; " in text
     assert "though it rises from 298k to 1.04M" in text
 
 
@@ -65,15 +67,15 @@ def test_rises_in_a_row_are_one_stretch(study: Path) -> None:
     set_losses(study, "folk_lstm", 1.6, 0.01, "3M")
     set_losses(study, "folk_lstm", 1.95, 0.01, "300k")
     set_losses(study, "folk_lstm", 2.00, 0.01, "1M")
-    assert "though it rises from 103k to 1.04M." in words(study)
+    assert ", though it rises from 103k to 1.04M." in words(study)
 
 
 def test_an_exponent_stands_beside_its_interval_or_is_not_resolved(study: Path, change: Change) -> None:
     set_alpha(change, "gpt2", "resolved", [0.15, 0.24])
     set_alpha(change, "folk_lstm", "not resolved", [0.03, None])
     text = words(study)
-    assert "Its exponent is α = 0.20, 90 % interval [0.15, 0.24]" in text
-    assert "Its exponent is not resolved (best fit α = 0.20, 90 % interval [0.03, open])" in text
+    assert "; α = 0.20, 90 % interval [0.15, 0.24], with N counting all parameters" in text
+    assert "; exponent not resolved: best fit α = 0.20, 90 % interval [0.03, open], with N counting" in text
 
 
 def test_conventions_of_n_that_disagree_are_told(study: Path, change: Change) -> None:
@@ -82,7 +84,7 @@ def test_conventions_of_n_that_disagree_are_told(study: Path, change: Change) ->
         mine[0]["verdict"], mine[1]["verdict"] = "resolved", "not resolved"
 
     change("fits.json", alter)
-    assert "with N counting all parameters; without embeddings it is not resolved." in words(study)
+    assert "with N counting all parameters; without embeddings it is not resolved)" in words(study)
 
 
 @pytest.mark.parametrize(
@@ -103,11 +105,21 @@ def test_better_only_where_the_interval_says_so(study: Path, loss: float, stderr
     assert f"At the largest matched size, 3M (N = 3.12M), {verdict}" in words(study)
 
 
-def test_exponents_are_compared_with_an_interval(study: Path, change: Change) -> None:
-    assert "Whether the two exponents differ is not resolved" in words(study)
-    change("fits.json", lambda fits: fits["comparison"]["total"].update(verdict="resolved", difference=-0.1))
-    told = "The excess of LSTM over its own floor c shrinks faster with size: α of GPT-2 less α of LSTM is −0.10, 90 %"
-    assert told in words(study)
+def test_exponents_are_compared_with_an_interval_in_one_place(study: Path, change: Change) -> None:
+    def said() -> str:
+        chapters = render(study).text.split("At equal loss: N, C and wall-clock")
+        assert len(chapters) == 2
+        return chapters[1].partition(" Exponents ")[2].partition(" Loss by position ")[0]
+
+    assert "N counting all parameters: the interval is open; alpha(GPT-2) - alpha(LSTM) = " in said()
+    sentence = "resolved: the excess of folk_lstm over its own floor c shrinks faster with size; alpha(gpt2) - x"
+
+    def alter(pairs: Any) -> None:
+        pairs[0]["exponents"]["total"].update(verdict="resolved", sentence=sentence)
+
+    change("comparison.json", alter)
+    assert "the excess of LSTM over its own floor c shrinks faster with size; alpha(GPT-2) - x." in said()
+    assert render(study).text.count("over its own floor c") == 1
 
 
 def test_limits_follow_the_data(study: Path, started: Path) -> None:

@@ -291,7 +291,7 @@ def test_tunes_cut_off_and_scores_that_failed_say_so(study: Path) -> None:
 
 def test_stage_times_leave_the_report_itself_out(study: Path) -> None:
     text = render(study).text
-    assert "Stage Wall time data 31 s fits 0.4 s training of all runs 38 min" in text
+    assert "Stage Wall time data 31 s fits 0.4 s training, summed over runs 38 min" in text
 
 
 def test_midi_can_be_downloaded_under_its_name(study: Path) -> None:

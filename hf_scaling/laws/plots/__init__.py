@@ -8,6 +8,7 @@ from hf_scaling.laws.plots.joint import (
     iso_flop_table,
     residual_figure,
     residual_table,
+    with_profiles,
 )
 from hf_scaling.laws.plots.scaling import scaling_figure, scaling_table
 from hf_scaling.laws.plots.style import COLOURS, STYLE, save_figure, write_figure, write_table
@@ -32,6 +33,7 @@ __all__ = [
     "smooth",
     "training_figure",
     "training_table",
+    "with_profiles",
     "write_figure",
     "write_table",
 ]

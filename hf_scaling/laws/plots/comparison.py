@@ -29,8 +29,8 @@ def comparison_figure(result: Mapping[str, Any]) -> "Figure":
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(13.2, 4.1), layout="constrained")
-        at_size, at_loss, by_context = figure.subplots(1, 3)
+        figure = Figure(figsize=(10, 7.6), layout="constrained")
+        at_size, at_loss, by_context = (figure.add_subplot(2, 2, place) for place in (1, 2, 3))
         _draw_sizes(at_size, result)
         _draw_costs(at_loss, result)
         _draw_context(by_context, result)

@@ -106,14 +106,22 @@ def _frontier(axes: "Axes", one: Mapping[str, Any], index: int, main: bool) -> N
     axes.scatter(at[0], at[1], s=22, marker=MARKERS[index % len(MARKERS)], color=colour)
 
 
+def with_profiles(frontiers: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those whose IsoFLOP profiles tell something: several budgets, and a vertex at one of them at least."""
+    return [
+        one
+        for one in frontiers
+        if len(one["iso_flop"]) > 1 and any(profile["best_n"] is not None for profile in one["iso_flop"])
+    ]
+
+
 def iso_flop_figure(frontiers: Sequence[Mapping[str, Any]]) -> "Figure":
-    """Loss against N at each budget, with the parabola's vertex; one panel for each record that has profiles.
+    """Loss against N at each budget, with the parabola's vertex; a panel a record, of at least one `with_profiles`.
 
     Lines join the means of runs that are alike in N.
     """
-    shown = [one for one in frontiers if one["iso_flop"]]
-    with gallery(max(len(shown), 1), width=4.4) as (figure, panels):
-        for axes, one in zip(panels, shown, strict=False):
+    with gallery(len(frontiers), width=4.4) as (figure, panels):
+        for axes, one in zip(panels, frontiers, strict=True):
             profiles = one["iso_flop"]
             for colour, profile in zip(shades(COLOURS[0], len(profiles)), profiles, strict=True):
                 n = np.unique(profile["n"])
