@@ -6,7 +6,6 @@ The rules with a memory of their own stand beside it: `lines.py`, `rhythm.py`, `
 """
 
 from collections.abc import Callable, Hashable
-from operator import attrgetter
 
 from hf_scaling.notation.bars import BarLengths, BarLine, Repeats, parse_bar_line
 from hf_scaling.notation.durations import WHOLE, Ticks, parse_length, scale, ticks_of
@@ -36,14 +35,13 @@ class Machine(Lexer):
     ends in it.
     """
 
-    # with more than thirty attributes and no slots, CPython 3.11 looks each up the slow way, a tenth of all time
-    _CARRIED = (  # by a fork, as they are
+    _RULES = ("lines", "order", "rhythm", "groups", "lengths", "repeats")
+    __slots__ = (  # with more than thirty attributes and no slots, CPython 3.11 looks each up the slow way
+        *("tokens", "events", "problems", "fields", "voices", *_RULES),
         *("meter", "music_at", "first_voice_end", "n_notes", "n_bars", "bar_ticks", "full_bar", "open_ticks"),
         *("_notes", "_meter_ticks", "_bar_cut", "_at_line_end", "shorthands", "_problems_before"),
-        *("_first_voice", "_other_voice", "_overlay", "_timed", "_last_ticks"),
+        *("_first_voice", "_other_voice", "_overlay", "_timed", "_last", "_last_ticks", "_shares"),
     )
-    _RULES = ("lines", "order", "rhythm", "groups", "lengths", "repeats")
-    __slots__ = (*_CARRIED, *_RULES, "tokens", "events", "problems", "fields", "voices", "_last")
 
     def __init__(self) -> None:
         """Stand before the first character."""
@@ -51,6 +49,7 @@ class Machine(Lexer):
         self.tokens: list[Token] = []
         self.events: list[Event] = []
         self.problems = Problems()
+        self._shares = False  # the rules are those of a fork, too
         self.lines, self.order = Lines(self.problems), FieldOrder(self.problems)
         self.fields: list[Field] = self.order.header
         self.meter = FREE
@@ -83,6 +82,10 @@ class Machine(Lexer):
         self.tokens.append((kind, text, offset))
         if kind == "space":  # a fifth of all tokens
             return
+        if self._shares and (
+            kind != "note" or self.lines.waiting or self.rhythm.waiting or self.groups.chord is not None
+        ):
+            self._own()  # most notes change no rule
         if self.lines.waiting and kind not in _LAYOUT:
             self.lines.begin(offset)
             if self.in_header and self.music_at is None and kind != "field":
@@ -92,6 +95,8 @@ class Machine(Lexer):
     def close(self) -> None:
         """End the tune: what is still open is reported."""
         super().close()
+        if self._shares:
+            self._own()
         self._end_time()
         self.open_ticks = self.bar_ticks
         if self.bar_ticks:
@@ -110,13 +115,27 @@ class Machine(Lexer):
     def fork(self) -> "Machine":
         """A copy that reads on by itself; what was read and found wrong before stays behind."""
         copy = Machine.__new__(Machine)
-        for name, value in zip(_CARRIED, _carried(self), strict=True):
-            setattr(copy, name, value)
+        # one by one: a loop over names would take three times as long, and decoding forks at every step
+        copy._row, copy.in_header, copy.offset, copy.pending = self._row, self.in_header, self.offset, self.pending
+        copy.meter, copy._meter_ticks, copy.full_bar = self.meter, self._meter_ticks, self.full_bar
+        copy.bar_ticks, copy._bar_cut, copy.open_ticks = self.bar_ticks, self._bar_cut, self.open_ticks
+        copy._notes, copy.n_notes, copy.n_bars = self._notes, self.n_notes, self.n_bars
+        copy._timed, copy._last_ticks, copy._at_line_end = self._timed, self._last_ticks, self._at_line_end
+        copy.music_at, copy._problems_before, copy.shorthands = self.music_at, self._problems_before, self.shorthands
+        copy._first_voice, copy.first_voice_end, copy.voices = self._first_voice, self.first_voice_end, self.voices
+        copy._other_voice, copy._overlay, copy.fields = self._other_voice, self._overlay, self.fields
+        copy.lines, copy.order, copy.rhythm = self.lines, self.order, self.rhythm
+        copy.groups, copy.lengths, copy.repeats = self.groups, self.lengths, self.repeats
         copy.tokens, copy.events, copy.problems, copy._last = [], [], Problems(), []
-        for rule in self._RULES:
-            setattr(copy, rule, getattr(self, rule).fork(copy.problems))
-        copy.fields, copy.voices = copy.order.header, self.voices.copy()
+        self._shares = copy._shares = True
         return copy
+
+    def _own(self) -> None:
+        """Take copies of the rules that are shared with a fork, before they change."""
+        self._shares = False
+        for rule in self._RULES:
+            setattr(self, rule, getattr(self, rule).fork(self.problems))
+        self.fields, self.voices = self.order.header, self.voices.copy()
 
     def state(self, bars: bool) -> Hashable:
         """What decides about what may follow: two tunes with the same state go on in the same ways.
@@ -398,8 +417,6 @@ def _pending_state(kind: str, pending: str) -> Hashable:
     return min(len(pending), 2) if kind in ("decoration-open", "space", "comment") else pending
 
 
-_CARRIED = (*Lexer.__slots__, *Machine._CARRIED)
-_carried = attrgetter(*_CARRIED)
 _UNCLOSED = {'"': "quote-open", "!": "decoration-open", "+": "decoration-open", "[": "inline-open"}
 _HANDLERS: dict[str, Callable[[Machine, str, int], None]] = {
     "accidental": Machine._accidental,

@@ -193,6 +193,11 @@ class Lexer:
         """The kind of token that the pending characters make if the text ends here."""
         return self._row.kind
 
+    def may_take_in(self, character: str) -> bool:
+        """Whether `character` may become part of the pending token; if not, it finds that token settled."""
+        row = self._row
+        return row.retreat > 0 or row.moves.get(character, row.default) is not None
+
     def settle(self) -> None:
         """The pending token is complete, whatever follows."""
         while self.pending:

@@ -9,6 +9,7 @@ been found out about a state is kept: decoding soon walks on paths that are know
 
 from collections.abc import Hashable
 from fractions import Fraction
+from functools import lru_cache
 
 from hf_scaling.notation.durations import Ticks, scale
 from hf_scaling.notation.grammar import Machine
@@ -31,6 +32,7 @@ _LONGEST_WAY = 400
 _BAR_CODES = frozenset(("bar-long", "bar-short"))
 _BARS_TO_END = 2  # plain bar lines that a tune with repeats must have, or music21 makes no bars of it
 _ENDS = ("newline", "bar", "note", "rest", "chord-close", "slur-close")
+_BAR_ENDS = ("|", ":")
 _LENGTHS = ("note", "rest", "chord-close")
 _CANDIDATES = [Fraction(n) for n in ("1", "2", "1/2", "3", "4", "3/2", "1/4", "3/4", "6", "1/8", "3/8")]
 
@@ -38,14 +40,15 @@ _CANDIDATES = [Fraction(n) for n in ("1", "2", "1/2", "3", "4", "3/2", "1/4", "3
 class State:
     """One state of the grammar: the engine behind some text, and what has been found out about it.
 
-    moves: where characters lead, None for those that may not follow; it fills as it is asked for.
+    settled: the engine once the token that is pending has ended; moves: where characters lead, None for those that may
+    not follow; it fills as it is asked for.
     """
 
-    __slots__ = ("groups", "machine", "may_end", "moves", "need")
+    __slots__ = ("groups", "machine", "may_end", "moves", "need", "settled")
 
     def __init__(self, machine: Machine) -> None:
         """The state of `machine`, which must not be fed any more."""
-        self.machine = machine
+        self.machine, self.settled = machine, _settled(machine)
         self.groups: tuple[str, ...] | None = None
         self.moves: dict[str, State | None] = {}
         self.may_end: bool | None = None
@@ -68,36 +71,33 @@ class Grammar:
         self._alphabet = frozenset(alphabet)
         self._note = next((note for note in NOTES if note in self._alphabet), NOTES[0])
         self._harmless = frozenset() if self._strict else _BAR_CODES
-        self._states: dict[Hashable, State] = {}
-        self._needs: dict[Hashable, int] = {}  # of the states behind bar lines, which many ways pass
+        self._states: dict[Hashable, State | None] = {}
+        self._needs: dict[Hashable, int] = {}  # where bars end, which many ways pass
 
     def read(self, text: str) -> State | None:
         """The state after `text`; None if that is wrong already or has no legal end."""
         machine = Machine()
         machine.feed(text)
-        state = None if self._is_wrong(machine) else self._intern(machine.fork())
-        return state if state and self.need(state) < NEVER else None
+        return None if self._is_wrong(machine) else self._intern(machine.fork())
 
     def groups(self, state: State) -> tuple[str, ...]:
         """Characters that the subset lets follow, legal or not, in groups that all lead to the same state."""
         if state.groups is None:
-            state.groups = tuple(self._subset.choices(state.machine, _settled(state.machine)))
+            state.groups = tuple(self._subset.choices(state.machine, state.settled))
         return state.groups
 
     def move(self, state: State, group: str) -> State | None:
         """Where the characters of one of its `groups` lead; None if no legal end can be reached from there."""
         character = group[0]
         if character not in state.moves:
-            machine = state.machine.fork()
-            machine.feed(character)
-            after = None if self._is_wrong(machine) else self._intern(machine)
-            state.moves[character] = after if after and self.need(after) < NEVER else None
+            machine = self._fed(state.machine, state.settled, character)
+            state.moves[character] = self._intern(machine) if machine else None
         return state.moves[character]
 
     def may_end(self, state: State) -> bool:
         """Whether the text is a legal tune as it stands."""
         if state.may_end is None:
-            state.may_end = _can_end(state.machine) and self._ends(state.machine)
+            state.may_end = _can_end(state.machine) and self._ends(state.settled)
         return state.may_end
 
     def need(self, state: State) -> int:
@@ -106,44 +106,54 @@ class Grammar:
         A state that may not end has a move to one that needs one character less.
         """
         if state.need is None:
-            state.need = self._walk(state.machine.fork())
+            state.need = self._walk(state.machine, state.settled)
         return state.need
 
-    def _walk(self, machine: Machine) -> int:
-        """Lead `machine` to a legal end; the characters that takes."""
+    def _walk(self, machine: Machine, settled: Machine) -> int:
+        """The characters that it takes to lead `machine` to a legal end; both machines are left as they are."""
         passed: list[tuple[Hashable, int]] = []
         length, need = 0, NEVER
         while length < _LONGEST_WAY:
-            if machine.pending_kind == "bar":
-                key = machine.state(self._strict)
+            way = self._way(machine, settled)
+            may_end = _can_end(machine) and self._is_done(settled)
+            if way in _BAR_ENDS and not machine.may_take_in(way):  # then it all depends on `settled`
+                key = settled.state(self._strict), may_end, way
                 if key in self._needs:
                     need = length + self._needs[key]
                     break
                 passed.append((key, length))
-            settled = _settled(machine)
-            if _can_end(machine) and self._is_done(settled) and self._ends(machine):
+            if may_end and self._ends(settled):
                 need = length + 1
                 break
-            way = self._way(machine, settled)
-            if way is None or not self._alphabet.issuperset(way):
+            following = self._fed(machine, settled, way) if way and self._alphabet.issuperset(way) else None
+            if not way or not following:
                 break
-            machine.feed(way)
             length += len(way)
-            if self._is_wrong(machine):
-                break
-        for key, before in passed:
-            self._needs[key] = NEVER if need >= NEVER else need - before
+            machine, settled = following, _settled(following)
+        for at, before in passed:
+            self._needs[at] = NEVER if need >= NEVER else need - before
         return min(need, NEVER)
 
-    def _intern(self, machine: Machine) -> State:
+    def _fed(self, machine: Machine, settled: Machine, text: str) -> Machine | None:
+        """A fork of `machine` that has read `text`; None if that is wrong."""
+        longer = machine.may_take_in(text[0])
+        if not longer and self._is_wrong(settled):
+            return None
+        fed = (machine if longer else settled).fork()
+        fed.feed(text)
+        return None if self._is_wrong(fed) else fed
+
+    def _intern(self, machine: Machine) -> State | None:
+        """The state of `machine`, which must not be fed any more; None if it has no legal end."""
         key = machine.state(self._strict)
-        state = self._states.get(key)
-        if state is None:
-            state = self._states[key] = State(machine)
-        return state
+        if key not in self._states:
+            state = State(machine)
+            self._states[key] = state if self.need(state) < NEVER else None
+        return self._states[key]
 
     def _is_wrong(self, machine: Machine) -> bool:
-        return any(problem.code not in self._harmless for problem in machine.problems)
+        problems = machine.problems
+        return bool(problems) and any(problem.code not in self._harmless for problem in problems)
 
     def _is_done(self, settled: Machine) -> bool:
         """Whether nothing is open, as far as can be told at a glance."""
@@ -151,11 +161,13 @@ class Grammar:
         full = settled.room if self._strict else 0
         return not (groups.n_slurs or repeats.open or settled.rhythm.waiting or (full and settled.bar_ticks))
 
-    def _ends(self, machine: Machine) -> bool:
+    def _ends(self, settled: Machine) -> bool:
         """Whether the tune is legal if it ends here, by the engine itself."""
-        closed = machine.fork()
+        closed = settled.fork()
         closed.close()
-        return not self._is_wrong(closed) and (closed.repeats.n_plain >= _BARS_TO_END or not closed.repeats.n_marks)
+        return not (self._is_wrong(settled) or self._is_wrong(closed)) and (
+            closed.repeats.n_plain >= _BARS_TO_END or not closed.repeats.n_marks
+        )
 
     # the way to the end
 
@@ -249,7 +261,7 @@ def _wanted(machine: Machine, room: Ticks, unit: Ticks) -> str | None:
     """
     factors = machine.rhythm.factors
     if not factors:
-        return _length_text(Fraction(room) / Fraction(unit))
+        return _length_between(room, unit)
     one = [scale(unit, *factor) for factor in factors]
     for length in _CANDIDATES:
         left = room - one[0] * length
@@ -257,6 +269,11 @@ def _wanted(machine: Machine, room: Ticks, unit: Ticks) -> str | None:
         if fits and (len(one) > 1 or not left or _length_text(Fraction(left) / Fraction(machine.unit))):
             return _length_text(length)
     return None
+
+
+@lru_cache(maxsize=4096)
+def _length_between(ticks: Ticks, unit: Ticks) -> str | None:
+    return _length_text(Fraction(ticks) / Fraction(unit))
 
 
 def _length_text(length: Fraction) -> str | None:

@@ -62,6 +62,24 @@ def test_what_chance_writes_is_legal_and_fits(bars):
             assert verdict.playable
 
 
+def test_a_state_that_texts_share_leads_on_as_each_text_by_itself():
+    shared, rng = Grammar(string.printable), random.Random(2)
+    for prompt in PROMPTS * 2:
+        written, state, text = by_chance(shared, prompt, 200, rng), shared.read(prompt), prompt
+        for character in written[len(prompt) :]:
+            group = group_of(shared, state, character)
+            if group is None:  # the first of a group stands for all of it: behind it `P:` is no field
+                break
+            state, text = shared.move(state, group), text + group[0]
+            alone = Grammar(string.printable)  # it has met no other text
+            own = alone.read(text)
+            assert (shared.need(state), shared.may_end(state)) == (alone.need(own), alone.may_end(own))
+            assert shared.groups(state) == alone.groups(own)
+            for group in shared.groups(state):
+                there, here = shared.move(state, group), alone.move(own, group)
+                assert (there and shared.need(there)) == (here and alone.need(here)), (text, group)
+
+
 def test_a_machine_goes_on_from_a_fork_as_it_would_itself():
     text = 'X:1\nM:6/8\nL:1/8\nK:D\nA|:"Am"(3ABc {a}d>e [CE]2|[1 A6:|[2 (B3|A3) B3|\nc6|]\n'
     whole = read(text)
