@@ -1,6 +1,9 @@
 """The notation grammar over a batch of tunes: tables of its states, which rows look up together."""
 
+import gc
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 import numpy as np
@@ -59,12 +62,12 @@ class Constraint:
         need = self._grammar.need(state)
         if need > room:
             raise UserError(f"prompt: a legal tune takes {need} more tokens and the model may write {room}; shorten it")
-        with self._lock:
+        with self._at_work():
             return self._number(state)
 
     def mask(self, states: np.ndarray, room: int) -> np.ndarray:
         """Which tokens may follow where there is room for so many, this one included: bool, (rows, tokens)."""
-        with self._lock:
+        with self._at_work():
             for state in set(states.tolist()):
                 for token in np.flatnonzero(self._need[state] == _UNKNOWN).tolist():
                     self._ask(state, token)
@@ -76,7 +79,7 @@ class Constraint:
         scores: (rows, tokens). No more tokens are looked at than it takes, mostly one.
         """
         tokens = scores.argmax(axis=1)
-        with self._lock:
+        with self._at_work():
             needs = self._need[states, tokens]
             for row in np.flatnonzero((needs >= room) | (needs == _UNKNOWN)).tolist():
                 state = int(states[row])
@@ -86,9 +89,21 @@ class Constraint:
 
     def after(self, state: int, token: int) -> int:
         """The state behind a token that may follow."""
-        with self._lock:
+        with self._at_work():
             self._ask(state, token)
             return int(self._next[state, token])
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Alone, and without garbage collection: what is found stays, so that looking through it is in vain."""
+        with self._lock:
+            collects = gc.isenabled()
+            gc.disable()
+            try:
+                yield
+            finally:
+                if collects:
+                    gc.enable()
 
     def _ask(self, state: int, token: int) -> int:
         """The need behind a token; what is unknown is found out for all characters that lead to the same state."""
