@@ -176,4 +176,4 @@ def test_a_law_of_the_longest_runs_that_does_not_fit_them_is_told_apart(tmp_path
     _, result = lint(capsys, table)
     found = {one["where"]: one["what"] for one in result["findings"] if one["code"] == "form-misfit"}
     assert set(found) == {"all", "all, longest runs"}
-    assert "off power" in found["all, longest runs"]
+    assert "power: means over seeds lie" in found["all, longest runs"]

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from hf_scaling.laws.diagnostics import lack_of_fit, mean_loss_by_size
+from hf_scaling.laws.diagnostics import mean_loss_by_size
 from hf_scaling.laws.fit import HUBER_DELTA, Fit, fit
 from hf_scaling.laws.forms import Array, Form, Runs
 from hf_scaling.laws.interval import format_interval
@@ -23,7 +23,6 @@ _INFLUENTIAL = 0.02  # share of the runs that no conclusion may hang on; at leas
 _LISTED = 10  # of one kind of finding
 _VANISHED = 1e-4  # of the loss: a term that contributes no more is not seen by the runs
 _SAME = 0.01  # relative: rounding of a table
-_CHANCE = 0.01  # of a test that finds something where nothing is
 
 
 @dataclass(frozen=True)
@@ -158,14 +157,8 @@ def at_bound(sample: Sample) -> Iterator[str]:
 
 def form_misfit(sample: Sample) -> Iterator[str]:
     """Means over seeds lie farther off the form than seeds lie apart, and by more than chance."""
-    if (made := sample.fit) is None:
-        return
-    found = lack_of_fit(sample.cells, made.residuals, len(made.theta))
-    if found and found.p < _CHANCE and found.off > found.apart:
-        yield (
-            f"means over seeds lie {found.off:.1%} off {made.form.name} (root mean square), seeds {found.apart:.1%} "
-            f"apart; p = {found.p:.2g} of a test for lack of fit"
-        )
+    if sample.fit and (found := sample.fit.lack_of_fit) and found.certain:
+        yield f"{sample.form.name}: {found.sentence}"
 
 
 def influential(sample: Sample) -> Iterator[str]:

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import fdtrc
 
 _LISTED = 3  # of one kind of warning
+_CHANCE = 0.01  # of a form that holds being found wrong
 
 
 def data_warnings(
@@ -55,6 +56,19 @@ class LackOfFit(NamedTuple):
     off: float
     apart: float
     p: float
+
+    @property
+    def certain(self) -> bool:
+        """Whether the form is wrong by more than replicates differ, and not by chance."""
+        return self.p < _CHANCE and self.off > self.apart
+
+    @property
+    def sentence(self) -> str:
+        """What was found, for a reader who knows the form."""
+        return (
+            f"means over seeds lie {self.off:.1%} off the form (root mean square), seeds {self.apart:.1%} apart; "
+            f"p = {self.p:.2g} of a test for lack of fit"
+        )
 
 
 def lack_of_fit(cells: ArrayLike, residuals: ArrayLike, n_parameters: int) -> LackOfFit | None:

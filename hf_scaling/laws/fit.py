@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import fdtri
 
 from hf_scaling.laws.confidence import Profiles
+from hf_scaling.laws.diagnostics import LackOfFit, lack_of_fit
 from hf_scaling.laws.forms import Array, Form, Runs, positive, to_params
 from hf_scaling.laws.interval import Interval, format_interval
 from hf_scaling.laws.solve import Problem, Quantities, minimise
@@ -80,6 +81,12 @@ class Fit:
         log_loss = np.log(self.loss)
         total = float(self.weights @ (log_loss - np.average(log_loss, weights=self.weights)) ** 2)
         return 1 - float(self.weights @ self.residuals**2) / total if total > 0 else None
+
+    @property
+    def lack_of_fit(self) -> LackOfFit | None:
+        """Whether runs that are alike say that the form is wrong; None where no two are."""
+        cells = np.stack([self.runs.log(name) for name in self.form.columns], axis=1)
+        return lack_of_fit(cells, self.residuals, len(self.theta))
 
     @cached_property
     def noise(self) -> float | None:

@@ -1,10 +1,9 @@
 """What the page says of L(N, D) and the compute-optimal frontier, from `joint.json`."""
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 
+from hf_scaling.laws.diagnostics import LackOfFit, lack_of_fit
 from hf_scaling.report import formats
 from hf_scaling.report.shapes import Record
 
@@ -13,7 +12,6 @@ _NAMES = {"alpha": "α", "beta": "β", "E": "E", "A": "A", "B": "B"}
 _POWERS = ("A", "B")
 NO_FIT = "the form does not fit"
 _BEYOND = 1.01  # times the compute of the largest run, from where on an optimum is said to be extrapolated
-_FAR = 2.0  # times the spread of seeds, from where on what a form misses is no matter of chance
 
 
 def joint_rows(joint: Record) -> list[Record]:
@@ -37,15 +35,14 @@ def misfits(joint: Record) -> list[str]:
     """How far means over seeds lie off the form, beside how far seeds lie apart: a test of the form, not of its fit."""
     lines = []
     for fit in joint["fits"]:
-        if fit["n_convention"] == "non_embedding" or (found := _misfit(fit)) is None:
+        if fit["n_convention"] == "non_embedding" or (found := _lack(fit)) is None:
             continue
-        off, apart = found
         measured = (
-            f"means over seeds lie {formats.percent(off, 1)} off it (root mean square), and seeds "
-            f"{formats.percent(apart, 1)} apart"
+            f"means over seeds lie {formats.percent(found.off, 1)} off it (root mean square), and seeds "
+            f"{formats.percent(found.apart, 1)} apart, p = {found.p:.2g} of a test for lack of fit"
         )
-        told = f"no misfit of the form is seen: {measured}, no more than another seed explains"
-        if _does_not_fit(fit):
+        told = f"the form is not found wrong: {measured}"
+        if found.certain:
             told = (
                 f"{NO_FIT}: {measured}, so it is not that of these runs, whatever the intervals of its parameters, and "
                 "its optima are to be distrusted"
@@ -54,21 +51,15 @@ def misfits(joint: Record) -> list[str]:
     return lines
 
 
-def _misfit(fit: Record) -> tuple[float, float] | None:
-    """Root mean square of what the form misses of means over seeds, and the spread of seeds; None without seeds."""
-    alike = defaultdict(list)
-    for point in fit["points"]:
-        alike[point["n"], point["d"]].append(math.log(point["loss"] / point["fitted"]))
-    free = sum(map(len, alike.values())) - len(alike)
-    if not free:
-        return None
-    spread = sum((off - fmean(same)) ** 2 for same in alike.values() for off in same)
-    return math.sqrt(fmean(fmean(same) ** 2 for same in alike.values())), math.sqrt(spread / free)
+def _lack(fit: Record) -> LackOfFit | None:
+    points = fit["points"]
+    residuals = [math.log(point["loss"] / point["fitted"]) for point in points]
+    return lack_of_fit([(point["n"], point["d"]) for point in points], residuals, len(fit["params"]))
 
 
 def _does_not_fit(fit: Record) -> bool:
-    found = _misfit(fit)
-    return found is not None and found[0] > _FAR * found[1]
+    found = _lack(fit)
+    return found is not None and found.certain
 
 
 def judged(joint: Record) -> list[Record]:

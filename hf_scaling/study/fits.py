@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from hf_scaling.laws import N_PARAMETERS, PowerFit, compare_exponents, fit_power, local_exponents
+from hf_scaling.laws.diagnostics import lack_of_fit
 from hf_scaling.laws.forms import POWER
 from hf_scaling.records import UserError
 from hf_scaling.study.points import D_ASSUMED, Point, by_family, dropped_warning, without_highest
@@ -80,7 +81,7 @@ def _record(
         "r_squared": fit.r_squared if fit else None,
         "verdict": fit.verdict if fit else "not resolved",
         "sentence": fit.sentence if fit else _too_few(n),
-        "warnings": [*(fit.warnings if fit else ()), *_design_warnings(members)],
+        "warnings": [*(fit.warnings if fit else ()), *_misfit(fit, n, loss), *_design_warnings(members)],
         "points": [
             {"size": point.size, "n": point.n[convention], "loss": point.loss, "stderr": point.stderr}
             for point in members
@@ -96,6 +97,14 @@ def _too_few(n: Sequence[float]) -> str:
     return (
         f"alpha is not resolved: {sizes} distinct size{'s' * (sizes > 1)}, the power form needs at least {N_PARAMETERS}"
     )
+
+
+def _misfit(fit: PowerFit | None, n: Sequence[float], loss: Sequence[float]) -> list[str]:
+    """A warning where runs that are alike say that the form is wrong."""
+    if fit is None:
+        return []
+    found = lack_of_fit(np.array(n)[:, None], np.log(np.array(loss) / fit.predict(n)), N_PARAMETERS)
+    return [f"the form does not fit: {found.sentence}"] if found and found.certain else []
 
 
 def _design_warnings(members: Sequence[Point]) -> list[str]:
