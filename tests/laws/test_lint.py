@@ -62,7 +62,7 @@ def with_outlier(at, factor):
         ("single-learning-rate", clean(rate=SIZES.repeat(3) ** -0.5), "each size was trained at one learning rate"),
         ("optimum-on-edge", clean(rate=np.argsort(clean().loss.reshape(8, 3)).argsort().ravel() + 1.0), "the lowest"),
         ("parameter-at-bound", clean(loss=SIZES.repeat(3) ** -0.3 * 100), "c is at its bound 0"),
-        ("form-misfit", clean(loss=clean().loss * (1 + 0.02 * np.sin(np.log(SIZES)).repeat(3))), "power: means over seeds lie 0.6%"),
+        ("form-misfit", clean(loss=clean().loss * (1 + 0.02 * np.sin(np.log(SIZES)).repeat(3))), "power: means over"),
         ("influential-points", clean(loss=with_outlier(2, 1.3)), "run 2 (loss 2.601) decides"),
         ("missing-seeds", clean(n=np.geomspace(1e6, 1e8, 24), loss=np.geomspace(1e6, 1e8, 24) ** -0.3 * 60 + 1), "one"),
         ("loss-rising-with-size", clean(loss=with_outlier([9, 10, 11], 1.2)), "from N = "),
