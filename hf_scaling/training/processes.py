@@ -71,6 +71,12 @@ def follow(work: Callable[[Any], object]) -> None:
         work(box[0])
 
 
+def part() -> None:
+    """End what `join_processes` began: a process that exits with its group open is aborted now and then."""
+    if n_processes() > 1 and _together:
+        torch.distributed.destroy_process_group()
+
+
 def check_optimizer(optimizer: str) -> None:
     """Raise UserError for Muon under a launcher whose engine cuts matrices into pieces: it needs them whole."""
     for engine in ("FSDP", "DEEPSPEED"):

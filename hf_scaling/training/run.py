@@ -29,6 +29,7 @@ from hf_scaling.training.processes import (
     follow,
     join_processes,
     n_processes,
+    part,
 )
 from hf_scaling.training.row import in_one_line, now
 from hf_scaling.training.spec import RunSpec
@@ -194,11 +195,13 @@ def in_main_process(work: Callable[[], int]) -> int:
     """Do `work` in the main process, with every other one at hand for its runs; the exit code of `work`."""
     if not join_processes():
         follow(_follow_fit)
+        part()
         return 0
     try:
         return work()
     finally:
         announce(None)
+        part()
 
 
 def _follow_fit(fit: Fit) -> None:

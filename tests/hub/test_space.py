@@ -11,13 +11,14 @@ import sysconfig
 import time
 import venv
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import soundfile
 import torch
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import TimeoutError, sync_playwright
 
 from hf_scaling.hub.space.exhibit import Shown
 from hf_scaling.hub.space.writing import Wish, Writing, parse_seed
@@ -247,9 +248,13 @@ def test_a_phone_shows_it_whole_and_a_stop_stops_both_tunes(chromium, address):
         assert table.bounding_box()["width"] <= page.locator(".sizes").bounding_box()["width"]
     seeds = set()
     for _ in range(5):  # at any moment of two tunes: what is told of one must not be lost to a last update of it
-        start.click()
-        said = page.locator("#tune-2 .said", has_text="seed").inner_text()  # at work, or done already
-        seeds.add(re.search(r"seed (\d+)", said)[1])
+        said = page.locator("#tune-2 .said", has_text="seed")  # at work, or done already
+        for _ in range(20):
+            start.click()  # which gradio does not hear for a moment after a stop
+            with suppress(TimeoutError):
+                said.wait_for(timeout=PATIENCE / 20)
+                break
+        seeds.add(re.search(r"seed (\d+)", said.inner_text())[1])
         page.get_by_role("button", name="Stop").click()
         page.wait_for_function("!document.querySelector('.work')")  # neither goes on, nor seems to
     assert len(seeds) > 1  # an empty box is a new seed each time
