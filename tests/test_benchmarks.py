@@ -28,3 +28,18 @@ def test_a_result_says_what_was_missed(path):
     assert result["command"].startswith("python benchmarks/")
     assert result["rows"]
     assert result["goals"].keys() == result["met"].keys() <= result["ratios"].keys()
+
+
+def test_the_table_of_models_beside_a_compressor_is_that_of_the_result():
+    rows = json.loads((FOLDER / "results" / "loss_vs_compressors.json").read_text(encoding="utf-8"))["rows"]
+    ppmd = next(row["test_bpc"] for row in rows if "run_id" not in row)
+    found = {}
+    for row in (row for row in rows if "run_id" in row):
+        told = f"{row['test_bpc']:.3f}"
+        found.setdefault((row["family"], row["n_params"]), {})[round(row["epochs"])] = (
+            f"**{told}**" if row["test_bpc"] < ppmd else told
+        )
+    names = {"gpt2": "GPT-2", "folk_lstm": "LSTM"}
+    expected = {f"| {names[family]} | {n:,} | {by[1]} | {by[3]} |" for (family, n), by in found.items()}
+    text = (FOLDER.parent / "docs" / "training.md").read_text(encoding="utf-8")
+    assert {line for line in text.splitlines() if line.startswith(("| GPT", "| LSTM"))} == expected
