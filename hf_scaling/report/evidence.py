@@ -49,6 +49,9 @@ def read_fits(path: Path) -> Record | None:
         for fit in fits["fits"]:
             check_fields(path, fit, _FIT)
             check_words(path, "warnings", fit["warnings"])
+            if fit.get("lack_of_fit") is not None:
+                check_fields(path, fit, {"lack_of_fit": dict})
+                check_fields(path, fit["lack_of_fit"], {"off": NUMBER, "apart": NUMBER, "certain": bool})
             check_ends(path, "alpha", fit["intervals"].get("alpha"))
             for step in fit["local_exponents"]:
                 check_fields(path, step, {"from": NUMBER, "to": NUMBER, "exponent": NUMBER})

@@ -128,6 +128,10 @@ def _exponent(study: Study, family: str) -> list[str]:
         for other in fits[1:]
         if other["verdict"] != fit["verdict"]
     ]
+    lack = fit.get("lack_of_fit")
+    if lack and lack["certain"]:
+        off, apart = (formats.percent(lack[name], 1) for name in ("off", "apart"))
+        others.append(f"its runs are off that law by {off}, more than the {apart} between seeds")
     return [estimate if fit["verdict"] == "resolved" else f"exponent not resolved: best fit {estimate}", *others]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from hf_scaling.laws import N_PARAMETERS, PowerFit, compare_exponents, fit_power, local_exponents
-from hf_scaling.laws.diagnostics import lack_of_fit
+from hf_scaling.laws.diagnostics import LackOfFit, lack_of_fit
 from hf_scaling.laws.forms import POWER
 from hf_scaling.records import UserError
 from hf_scaling.study.points import D_ASSUMED, Point, by_family, dropped_warning, without_highest
@@ -66,6 +66,7 @@ def _record(
     family: str, convention: str, members: Sequence[Point], fit: PowerFit | None, level: float
 ) -> dict[str, Any]:
     n, loss = [point.n[convention] for point in members], [point.loss for point in members]
+    lack = _lack_of_fit(fit, n, loss)
     return {
         "family": family,
         "n_convention": convention,
@@ -81,7 +82,8 @@ def _record(
         "r_squared": fit.r_squared if fit else None,
         "verdict": fit.verdict if fit else "not resolved",
         "sentence": fit.sentence if fit else _too_few(n),
-        "warnings": [*(fit.warnings if fit else ()), *_misfit(fit, n, loss), *_design_warnings(members)],
+        "warnings": [*(fit.warnings if fit else ()), *_misfit(lack), *_design_warnings(members)],
+        "lack_of_fit": lack._asdict() | {"certain": lack.certain} if lack else None,
         "points": [
             {"size": point.size, "n": point.n[convention], "loss": point.loss, "stderr": point.stderr}
             for point in members
@@ -99,12 +101,15 @@ def _too_few(n: Sequence[float]) -> str:
     )
 
 
-def _misfit(fit: PowerFit | None, n: Sequence[float], loss: Sequence[float]) -> list[str]:
-    """A warning where runs that are alike say that the form is wrong."""
+def _lack_of_fit(fit: PowerFit | None, n: Sequence[float], loss: Sequence[float]) -> LackOfFit | None:
     if fit is None:
-        return []
-    found = lack_of_fit(np.array(n)[:, None], np.log(np.array(loss) / fit.predict(n)), N_PARAMETERS)
-    return [f"the form does not fit: {found.sentence}"] if found and found.certain else []
+        return None
+    return lack_of_fit(np.array(n)[:, None], np.log(np.array(loss) / fit.predict(n)), N_PARAMETERS)
+
+
+def _misfit(lack: LackOfFit | None) -> list[str]:
+    """A warning where runs that are alike say that the form is wrong."""
+    return [f"the form does not fit: {lack.sentence}"] if lack and lack.certain else []
 
 
 def _design_warnings(members: Sequence[Point]) -> list[str]:

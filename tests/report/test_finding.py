@@ -78,6 +78,16 @@ def test_an_exponent_stands_beside_its_interval_or_is_not_resolved(study: Path, 
     assert "; exponent not resolved: best fit α = 0.20, 90 % interval [0.03, open], with N counting" in text
 
 
+def test_a_law_that_does_not_fit_its_runs_is_not_told_without_that(study: Path, change: Change) -> None:
+    def alter(fits: Any) -> None:
+        mine = [fit for fit in fits["fits"] if fit["family"] == "gpt2"]
+        mine[0]["lack_of_fit"] = {"off": 0.015, "apart": 0.005, "p": 0.001, "certain": True}
+
+    assert "off that law" not in words(study)
+    change("fits.json", alter)
+    assert "its runs are off that law by 1.5 %, more than the 0.5 % between seeds)" in words(study)
+
+
 def test_conventions_of_n_that_disagree_are_told(study: Path, change: Change) -> None:
     def alter(fits: Any) -> None:
         mine = [fit for fit in fits["fits"] if fit["family"] == "gpt2"]
