@@ -92,6 +92,7 @@ class StudyFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.alone = True
         shutil.rmtree(self.path / LOCKS, ignore_errors=True)  # of runs; nobody trains now
+        sweep_partials(self.path)  # of whoever was killed meanwhile
 
     def _claim(self) -> dict[str, Any]:
         """Check that the folder is empty or this study's own; return what earlier starts resolved."""

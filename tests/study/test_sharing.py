@@ -9,6 +9,9 @@ import pytest
 import yaml
 
 from hf_scaling.records import read_json, read_ledger
+from hf_scaling.records.files import PARTIAL
+from hf_scaling.study.folder import StudyFolder
+from hf_scaling.study.options import load_config
 
 ROOT = Path(__file__).parents[2]
 LAUNCHERS = ROOT / "accelerate_configs"
@@ -124,6 +127,16 @@ def launch(configuration, folder, tiny_yaml, *more):
         [accelerate, "launch", "--config_file", configuration, ROOT / "recipes" / "train.py", *FEW, *options],
         capture_output=True, text=True, cwd=ROOT, check=False,
     )  # fmt: skip
+
+
+def test_what_a_killed_partner_left_is_swept_by_who_goes_on_alone(tiny_yaml, tmp_path):
+    folder = StudyFolder(load_config(tiny_yaml, {"output_dir": str(tmp_path / "study")}))
+    folder.share()
+    left = folder.path / f"{PARTIAL}samples" / ".002.opus.part"
+    left.parent.mkdir()
+    left.touch()
+    folder.hold_alone()
+    assert not left.parent.exists()
 
 
 @pytest.fixture(scope="module")
