@@ -25,7 +25,7 @@ from hf_scaling.notation import check
 from hf_scaling.records import finished_rows
 
 _BLOCK = 64
-_PROMPTS = ["", build_prompt(key="D", meter="6/8", rhythm="Jig"), build_prompt(meter="3/4"), build_prompt(key="Ador")]
+PROMPTS = ["", build_prompt(key="D", meter="6/8", rhythm="Jig"), build_prompt(meter="3/4"), build_prompt(key="Ador")]
 _GOALS = {
     "speed, constrained from cold against unconstrained": 0.8,
     "speed, constrained warm against unconstrained": 0.8,
@@ -65,7 +65,7 @@ def measure(
 
     def run(name: str, way: str, start: int) -> None:
         block = list(range(start, min(start + _BLOCK, number)))
-        prompts = [_PROMPTS[place % len(_PROMPTS)] for place in block]
+        prompts = [PROMPTS[place % len(PROMPTS)] for place in block]
         began = time.process_time()
         texts = ways[way](prompts, block)
         taken = time.process_time() - began

@@ -15,21 +15,21 @@ from typing import Any
 
 import torch
 from common import write_result
+from generation import PROMPTS
 from transformers.utils import logging
 
-from hf_scaling.generation import build_prompt, generate_tunes, load_model_and_tokenizer
+from hf_scaling.generation import generate_tunes, load_model_and_tokenizer
 from hf_scaling.music.cross_check import cross_check
 from hf_scaling.music.midi import MidiError, tunes_to_midi
 from hf_scaling.notation import check
 from hf_scaling.records import finished_rows
 
-_PROMPTS = ["", build_prompt(key="D", meter="6/8", rhythm="Jig"), build_prompt(meter="3/4"), build_prompt(key="Ador")]
 _READERS = ("strictly valid", "played by music21", "read by symusic")
 
 
 def judge(model: Path, number: int, folder: Path) -> dict[str, Any]:
     """Counts over so many tunes of one model, and why those that do not play do not."""
-    prompts = [_PROMPTS[place % len(_PROMPTS)] for place in range(number)]
+    prompts = [PROMPTS[place % len(PROMPTS)] for place in range(number)]
     drawn = generate_tunes(
         *load_model_and_tokenizer(str(model)), prompts, range(number), temperature=0.9, constrain="strict"
     )

@@ -70,6 +70,11 @@ class LackOfFit(NamedTuple):
             f"p = {self.p:.2g} of a test for lack of fit"
         )
 
+    @property
+    def warnings(self) -> list[str]:
+        """The warning that a fit gives where it is certain."""
+        return [f"the form does not fit: {self.sentence}"] if self.certain else []
+
 
 def lack_of_fit(cells: ArrayLike, residuals: ArrayLike, n_parameters: int) -> LackOfFit | None:
     """Test a fitted form by its replicates (Draper & Smith 1998, section 2.1).

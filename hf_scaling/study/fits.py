@@ -82,7 +82,7 @@ def _record(
         "r_squared": fit.r_squared if fit else None,
         "verdict": fit.verdict if fit else "not resolved",
         "sentence": fit.sentence if fit else _too_few(n),
-        "warnings": [*(fit.warnings if fit else ()), *_misfit(lack), *_design_warnings(members)],
+        "warnings": [*(fit.warnings if fit else ()), *(lack.warnings if lack else ()), *_design_warnings(members)],
         "lack_of_fit": lack._asdict() | {"certain": lack.certain} if lack else None,
         "points": [
             {"size": point.size, "n": point.n[convention], "loss": point.loss, "stderr": point.stderr}
@@ -105,11 +105,6 @@ def _lack_of_fit(fit: PowerFit | None, n: Sequence[float], loss: Sequence[float]
     if fit is None:
         return None
     return lack_of_fit(np.array(n)[:, None], np.log(np.array(loss) / fit.predict(n)), N_PARAMETERS)
-
-
-def _misfit(lack: LackOfFit | None) -> list[str]:
-    """A warning where runs that are alike say that the form is wrong."""
-    return [f"the form does not fit: {lack.sentence}"] if lack and lack.certain else []
 
 
 def _design_warnings(members: Sequence[Point]) -> list[str]:

@@ -135,8 +135,7 @@ def fit_warnings(fitted: Fit, members: Sequence[Point], options: FormOptions) ->
     if any(point.d_assumed for point in members) and "d" in fitted.form.columns:
         found.append(D_ASSUMED)
     found += weight_warnings(fitted.weights)
-    if (lack := fitted.lack_of_fit) and lack.certain:
-        found.append(f"the form does not fit: {lack.sentence}")
+    found += lack.warnings if (lack := fitted.lack_of_fit) else []
     found += [f"{name} is at a bound of its search: {fitted.params[name]:.4g}" for name in fitted.at_bounds]
     if 0 < fitted.degrees_of_freedom <= 2:
         found.append(
