@@ -9,10 +9,12 @@
 - bare: a loop in the style of nanoGPT (float32, eager, fused AdamW, clipping) on the very model that ours trains.
 
 MFU is the share of what a large matrix product in the same precision reaches that training's FLOPs make of it, counted
-as studies count them, attention as executed. On a GPU the sizes are larger, and the result is that card's.
+as studies count them, attention as executed. On a GPU the sizes are larger, fp16 and the LSTM of each size are measured
+too, and the result is that card's.
 """
 
 import argparse
+import gc
 import multiprocessing
 import os
 import tempfile
@@ -37,24 +39,42 @@ from hf_scaling.training.trainer import RunTrainer
 _VOCABULARY = Vocabulary(100, 0, 1, 1)
 _GPU = torch.cuda.is_available()
 if _GPU:
-    _SIZES = {"19M": Size("19M", 512, 6, 8, 2048), "126M": Size("126M", 1024, 10, 16, 4096)}
-    _CONTEXT, _BATCH, _TIMED, _SQUARE = 512, 64, 20, 8192
+    _SIZES = {
+        "1M": Size("1M", 128, 4, 4, 512), "19M": Size("19M", 512, 6, 8, 2048), "126M": Size("126M", 1024, 10, 16, 4096)
+    }  # fmt: skip
+    _CONTEXT, _BATCH, _TIMED, _SQUARE, _SEVERAL = 512, 32, 12, 8192, 4
 else:
     _SIZES = {"1M": Size("1M", 128, 5, 4, 512), "5M": Size("5M", 256, 6, 4, 1024)}
-    _CONTEXT, _BATCH, _TIMED, _SQUARE = 256, 8, 8, 1536
+    _CONTEXT, _BATCH, _TIMED, _SQUARE, _SEVERAL = 256, 8, 8, 1536, len(os.sched_getaffinity(0))
 _WARM, _ROUNDS = 3, 3
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _GOAL = 1.7
 _MFU_GOALS = {"19M: MFU": 0.25, "126M: MFU": 0.45}
 
 
+def now() -> float:
+    """Seconds, when all that was begun has been done."""
+    if _GPU:
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def free() -> None:
+    """Give a GPU's memory back, which processes side by side cannot hold on to."""
+    gc.collect()
+    if _GPU:
+        torch.cuda.empty_cache()
+
+
 class _Clock(TrainerCallback):
-    """Seconds of the timed updates."""
+    """Seconds of the timed updates, without logs and checkpoints: a run has a hundred and ten of them at any length."""
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        control.should_log = control.should_save = False
         if state.global_step == _WARM:
-            self._start = time.perf_counter()
+            self._start = now()
         if state.global_step == _WARM + _TIMED:
-            self.seconds = time.perf_counter() - self._start
+            self.seconds = now() - self._start
 
 
 def blocks() -> TokenBlocks:
@@ -63,10 +83,10 @@ def blocks() -> TokenBlocks:
     return TokenBlocks(stream, _CONTEXT, (_WARM + _TIMED) * _BATCH, 0)
 
 
-def spec_of(size: Size, precision: str, compiled: bool) -> RunSpec:
+def spec_of(size: Size, precision: str, compiled: bool, family: str = "gpt2") -> RunSpec:
     """A run as studies have it."""
     return RunSpec(
-        family="gpt2", size=size, vocabulary=_VOCABULARY, context_length=_CONTEXT,
+        family=family, size=size, vocabulary=_VOCABULARY, context_length=_CONTEXT,
         n_tokens=(_WARM + _TIMED) * _BATCH * _CONTEXT, batch_size=_BATCH, gradient_accumulation_steps=1,
         optimizer="adamw", learning_rate=1e-3, rest_rate_ratio=1.0, weight_decay=0.1, schedule="wsd", warmup_updates=1,
         decay_fraction=0.5, max_grad_norm=1.0, dropout=0.0, precision=precision, compile=compiled, seed=0, data_hash="",
@@ -75,18 +95,19 @@ def spec_of(size: Size, precision: str, compiled: bool) -> RunSpec:
 
 def peak_flops(precision: str) -> float:
     """FLOPs a second of a large square matrix product, the best of several."""
-    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+    kind = _DTYPES.get(precision, torch.float32)
     matrix = torch.randn(_SQUARE, _SQUARE, device="cuda" if _GPU else "cpu", dtype=kind)
     best = 0.0
     for _ in range(8):
-        start = time.perf_counter()
-        (matrix @ matrix)[0, 0].item()  # waits for a GPU
-        best = max(best, 2 * _SQUARE**3 / (time.perf_counter() - start))
+        start = now()
+        matrix @ matrix
+        best = max(best, 2 * _SQUARE**3 / (now() - start))
     return best
 
 
 def ours(spec: RunSpec) -> float:
     """Seconds of our trainer."""
+    free()
     clock = _Clock()
     with tempfile.TemporaryDirectory() as folder:
         RunTrainer(spec, build_model(spec.model_config(), 0), blocks(), Path(folder), [clock]).train()
@@ -121,7 +142,7 @@ def bare(spec: RunSpec) -> float:
     data = blocks()
     for step in range(_WARM + _TIMED):
         if step == _WARM:
-            start = time.perf_counter()
+            start = now()
         rows = [data[step * _BATCH + row] for row in range(_BATCH)]
         batch = {name: torch.stack([row[name] for row in rows]).to(model.device) for name in rows[0]}
         loss = model(**batch).loss
@@ -130,7 +151,7 @@ def bare(spec: RunSpec) -> float:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         loss.item()
-    return time.perf_counter() - start
+    return now() - start
 
 
 def main() -> None:
@@ -141,7 +162,7 @@ def main() -> None:
     rows, ratios, goals = [], {}, dict(_MFU_GOALS)
     tokens = _TIMED * _BATCH * _CONTEXT
     context = multiprocessing.get_context("spawn")
-    with context.Pool(cores, torch.set_num_threads, (1,)) as pool:
+    with context.Pool(_SEVERAL, torch.set_num_threads, (1,)) as pool:
         for name, size in _SIZES.items():
             plain = spec_of(size, "fp32", compiled=False)
             precision, bf16 = choose_precision("auto", [plain])
@@ -150,15 +171,19 @@ def main() -> None:
             ways: dict[str, Callable[[], float]] = {
                 "ours": partial(ours, ours_spec),
                 "ours, eager": partial(ours, eager),
-                "ours, eager, side by side": partial(side_by_side, eager, pool, cores),
+                "ours, eager, side by side": partial(side_by_side, eager, pool, _SEVERAL),
                 "Trainer as it comes": partial(as_it_comes, size),
                 "bare loop": partial(bare, plain),
             }
+            if _GPU:
+                ways["ours, fp16"] = partial(ours, spec_of(size, "fp16", compile_possible()))
+                ways |= {f"LSTM, {kind}": partial(ours, spec_of(size, kind, False, "folk_lstm")) for kind in _DTYPES}
             seconds: dict[str, list[float]] = {way: [] for way in ways}
             peak = 0.0
             for _ in range(_ROUNDS):
                 peak = max(peak, peak_flops(precision))
                 for way, measure in ways.items():
+                    free()
                     seconds[way].append(measure())
                     print(f"{name} {way:28} {tokens / seconds[way][-1]:10,.0f} tokens/s", flush=True)
             for way, found in seconds.items():
@@ -166,7 +191,7 @@ def main() -> None:
                 rows.append({"size": name, "way": way, "tokens_per_second": round(rate, 1), "seconds": found})
             machine = {"precision": precision, "bf16_speedup": bf16, "threads": cores, "matrix_product_flops": peak}
             rows.append({"size": name} | machine)
-            best = min(min(seconds[way]) for way in ways if way.startswith("ours"))
+            best = min(min(seconds[way]) for way in ("ours", "ours, eager", "ours, eager, side by side"))
             ratios[f"{name}: MFU"] = training_flops_per_token(plain.model_config())[0] * tokens / best / peak
             for other in ("Trainer as it comes", "bare loop"):
                 label = f"{name}: the fastest of ours over {other}"

@@ -5,6 +5,7 @@
     accelerate launch recipes/sweep.py --config recipes/studies/laptop.yaml --seed 1 --output_dir outputs/laptop-seed1
     accelerate launch recipes/sweep.py --dry-run
     accelerate launch recipes/sweep.py --only gpt2-30k folk_lstm-30k
+    accelerate launch recipes/sweep.py --train-only
 
 Stopped at any moment, by Ctrl-C or worse, it goes on from there when started again. Started a second time while it
 runs, it shares the work.
@@ -36,6 +37,12 @@ def command_line() -> argparse.ArgumentParser:
         "--only", nargs="+", default=[], metavar="RUN", help="train these: FAMILY-SIZE, run ids, or numbers in the plan"
     )
     parser.add_argument(
+        "--train-only",
+        action="store_true",
+        help="stop when the last model is trained, as on a machine with a rented GPU; the same command without this "
+        "draws the conclusions, on any machine that the study folder was copied to",
+    )
+    parser.add_argument(
         "--force-retrain", action="store_true", help="train every run again; the earlier results are set aside"
     )
     add_study_options(parser, STUDIES / "laptop.yaml")
@@ -53,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.dry_run:
             print(describe_plan(plan(folder, prepare(folder)), config.name))
             return 0
-        return summarize(folder.path) if run_study(folder, arguments.only) else 0
+        return summarize(folder.path) if run_study(folder, arguments.only, arguments.train_only) else 0
 
     return exit_code("sweep.py", lambda: in_main_process(work))
 

@@ -18,12 +18,10 @@ from hf_scaling.training.model_folder import load_model
 from hf_scaling.training.spec import RunSpec
 
 
-def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows: list[dict[str, Any]]) -> None:
-    """Stages 5 to 8: the fits and figures, the best model, its samples, what the linter says, the report."""
-    config, path, ledger = folder.config, folder.path, folder.path / LEDGER
+def finish_training(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows: list[dict[str, Any]]) -> str:
+    """Stage 5: the best model, the last that a GPU is needed for; the key of the stage."""
+    config, path = folder.config, folder.path
     shutil.rmtree(path / "trunks", ignore_errors=True)  # every run that could go on from them has ended
-
-    fit_key, figures_key = evidence_stages(path, rows, config.families, config.level, config.seed, folder.stage)
     spec = best_spec(config, runs, rows, prepared.tokens)
     parent = next(run for run in runs if run.run_id == spec.parent)
     best_key = folder.stage(
@@ -33,6 +31,13 @@ def conclude(folder: StudyFolder, prepared: Prepared, runs: list[RunSpec], rows:
         lambda: train_best(config, parent, spec, path, prepared.tokenizer, prepared.unique_tokens),
     )
     discard_checkpoints(path / "runs" / f"best-{spec.run_id}")
+    return best_key
+
+
+def conclude(folder: StudyFolder, prepared: Prepared, rows: list[dict[str, Any]], best_key: str) -> None:
+    """Stages 6 to 8: the fits and figures, the samples, what the linter says, the report."""
+    config, path, ledger = folder.config, folder.path, folder.path / LEDGER
+    fit_key, figures_key = evidence_stages(path, rows, config.families, config.level, config.seed, folder.stage)
 
     def sample() -> None:
         model = load_model(path / read_json(path / "best.json")["model_path"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_scaling.records import LEDGER, UserError, finished_rows, read_json, read_ledger, write_json
-from hf_scaling.study.conclusion import conclude
+from hf_scaling.study.conclusion import conclude, finish_training
 from hf_scaling.study.data_stages import Prepared, prepare, survey
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.forecasts import targets
@@ -145,16 +145,18 @@ def train_planned(
     return sorted(rows, key=lambda row: order.index(row["run_id"]))
 
 
-def run_study(folder: StudyFolder, only: Sequence[str] = ()) -> bool:
+def run_study(folder: StudyFolder, only: Sequence[str] = (), train_only: bool = False) -> bool:
     """Every stage of a study; those that are complete are left alone. Whether the study has come to its end.
 
     only: names of runs (see `choose`); with them, the study ends only where no other run is left.
+    train_only: stop when the last model is trained; all that follows can be done on any machine.
 
     Raises:
         UserError: the configuration, the corpus, the folder or a name is wrong.
     """
     prepared = prepare(folder)
-    survey(folder, prepared)
+    if not train_only:
+        survey(folder, prepared)
     made = plan(folder, prepared)
     print(describe_plan(made, folder.config.name))
     chosen = choose(made, only)
@@ -164,7 +166,11 @@ def run_study(folder: StudyFolder, only: Sequence[str] = ()) -> bool:
         return False
     if chosen:
         folder.hold_alone()
-    conclude(folder, prepared, made.runs, rows)
+    best_key = finish_training(folder, prepared, made.runs, rows)
+    if train_only:
+        print(f"{folder.path}: every model is trained; without --train-only the study ends, here or elsewhere")
+        return False
+    conclude(folder, prepared, rows, best_key)
     return True
 
 

@@ -15,6 +15,9 @@ from hf_scaling.records import read_jsonl, vouch, write_jsonl
 from hf_scaling.training.checkpoints import METRICS, keep_trunk
 from hf_scaling.training.spec import RunSpec
 
+_STATE_NUMBERS = 3  # a parameter: the weight and AdamW's two moments
+_SAVED_BYTES_PER_SECOND = 50e6  # on average over a run: a disk that takes 1 GB a second is then at it 5 % of the time
+
 
 def reset_peak_memory() -> None:
     """Start measuring peak memory anew, where the system allows it."""
@@ -48,10 +51,17 @@ class PaceCallback(TrainerCallback):
     def __init__(self, spec: RunSpec, folder: Path, trunks: Path | None):
         self._spec, self._folder = spec, folder
         self._trunks = trunks if spec.trunk else None
+        self._saved_at = time.perf_counter()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Have the last update logged, even where it ends no interval, and the last before the cooldown saved."""
+        """Have the last update logged, even where it ends no interval, and the last before the cooldown saved.
+
+        What takes long to write and was trained in less is not saved; several processes must not differ about that.
+        """
         control.should_log |= state.global_step == state.max_steps
+        if args.world_size == 1 and control.should_save:
+            state_bytes = 4 * _STATE_NUMBERS * sum(parameter.numel() for parameter in kwargs["model"].parameters())
+            control.should_save = time.perf_counter() - self._saved_at >= state_bytes / _SAVED_BYTES_PER_SECOND
         if self._trunks and state.global_step == self._spec.trunk_end:
             control.should_log = control.should_save = True
 
@@ -73,6 +83,7 @@ class PaceCallback(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Vouch for the checkpoint, and keep that before the cooldown; Trainer removes its own one by one."""
+        self._saved_at = time.perf_counter()
         checkpoint = self._folder / "checkpoints" / f"checkpoint-{state.global_step}"
         if args.world_size == 1:  # else other processes may be writing their part of it still
             vouch(checkpoint, ["."])

@@ -122,10 +122,18 @@ def test_totals_worked_out_by_hand():
 def assert_matched(size, vocab, context):
     target = gpt2_total(size, vocab, context)
     config = build_config("folk_lstm", size, Vocabulary(vocab, 0, 1, 1), context)
-    totals = [lstm_total(config.hidden_size + step, 2, vocab) for step in (-1, 0, 1)]
-    assert abs(totals[1] - target) == min(abs(total - target) for total in totals)
+
+    def off(width):
+        return abs(lstm_total(width, 2, vocab) / target - 1)
+
+    width = config.hidden_size
+    in_eights = [eights for eights in range(width // 8 * 8 - 8, width + 17, 8) if off(eights) <= 0.01]
+    if width >= 256 and in_eights:  # what a GPU's tensor cores want
+        assert width == min(in_eights, key=off)
+    else:
+        assert off(width) == min(off(width + step) for step in (-1, 0, 1))
     if target >= 30_000:  # below, one unit of width is too coarse a step
-        assert abs(totals[1] / target - 1) < (0.01 if target >= 200_000 else 0.03)
+        assert off(width) <= (0.01 if target >= 200_000 else 0.03)
 
 
 @pytest.mark.parametrize(("text", "context"), ladder("laptop") + ladder("seed"))
@@ -142,7 +150,9 @@ def test_the_lstm_of_a_study_has_the_size_of_its_transformer(text, context):
     vocab=st.integers(60, 200),
     context=st.integers(32, 2048),
 )
-def test_the_lstm_of_any_size_is_the_closest_to_its_transformer(heads, head_width, layers, widening, vocab, context):
+def test_the_lstm_of_any_size_is_the_closest_to_its_transformer(
+    heads, head_width, layers, widening, vocab, context
+):
     d = heads * head_width
     assert_matched(Size("a", d, layers, heads, widening * d), vocab, context)
 
