@@ -150,9 +150,7 @@ def test_the_lstm_of_a_study_has_the_size_of_its_transformer(text, context):
     vocab=st.integers(60, 200),
     context=st.integers(32, 2048),
 )
-def test_the_lstm_of_any_size_is_the_closest_to_its_transformer(
-    heads, head_width, layers, widening, vocab, context
-):
+def test_the_lstm_of_any_size_is_the_closest_to_its_transformer(heads, head_width, layers, widening, vocab, context):
     d = heads * head_width
     assert_matched(Size("a", d, layers, heads, widening * d), vocab, context)
 
