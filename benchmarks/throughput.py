@@ -42,11 +42,11 @@ if _GPU:
     _SIZES = {
         "1M": Size("1M", 128, 4, 4, 512), "19M": Size("19M", 512, 6, 8, 2048), "126M": Size("126M", 1024, 10, 16, 4096)
     }  # fmt: skip
-    _CONTEXT, _BATCH, _TIMED, _SQUARE, _SEVERAL = 512, 32, 12, 8192, 4
+    _CONTEXT, _BATCH, _TIMED, _ROUNDS, _SQUARE, _SEVERAL = 512, 32, 12, 2, 8192, 4
 else:
     _SIZES = {"1M": Size("1M", 128, 5, 4, 512), "5M": Size("5M", 256, 6, 4, 1024)}
-    _CONTEXT, _BATCH, _TIMED, _SQUARE, _SEVERAL = 256, 8, 8, 1536, len(os.sched_getaffinity(0))
-_WARM, _ROUNDS = 3, 3
+    _CONTEXT, _BATCH, _TIMED, _ROUNDS, _SQUARE, _SEVERAL = 256, 8, 8, 3, 1536, len(os.sched_getaffinity(0))
+_WARM = 3
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _GOAL = 1.7
 _MFU_GOALS = {"19M: MFU": 0.25, "126M: MFU": 0.45}

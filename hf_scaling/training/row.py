@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from hf_scaling import __version__
 from hf_scaling.models import build_model, count_parameters, training_flops_per_token
 from hf_scaling.records import redact
 from hf_scaling.training.spec import RunSpec
@@ -16,8 +17,9 @@ from hf_scaling.training.spec import RunSpec
 
 def versions() -> dict[str, str]:
     """Releases of what decides a run's numbers."""
-    packages = ("hf_scaling", "torch", "transformers", "accelerate", "tokenizers", "numpy")
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
+    packages = ("torch", "transformers", "accelerate", "tokenizers", "numpy")
+    own = {"python": platform.python_version(), "hf_scaling": __version__}  # which may run from where it was copied to
+    return own | {name: importlib.metadata.version(name) for name in packages}
 
 
 def git_commit() -> str:
