@@ -20,6 +20,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def ours(spec: RunSpec) -> float:
 
 def side_by_side(spec: RunSpec, pool: Any, several: int) -> float:
     """Seconds of one of several at a time, divided by their number."""
-    return sum(pool.map(ours, [spec] * several, chunksize=1)) / several / several
+    return sum(pool.map(ours, [spec] * several)) / several / several
 
 
 def as_it_comes(size: Size) -> float:
@@ -162,7 +163,7 @@ def main() -> None:
     rows, ratios, goals = [], {}, dict(_MFU_GOALS)
     tokens = _TIMED * _BATCH * _CONTEXT
     context = multiprocessing.get_context("spawn")
-    with context.Pool(_SEVERAL, torch.set_num_threads, (1,)) as pool:
+    with ProcessPoolExecutor(_SEVERAL, context, torch.set_num_threads, (1,)) as pool:
         for name, size in _SIZES.items():
             plain = spec_of(size, "fp32", compiled=False)
             precision, bf16 = choose_precision("auto", [plain])

@@ -1,6 +1,8 @@
 """Loss on a whole split: always the same blocks, every token scored once, errors by tune."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,8 +51,20 @@ def _blocks(stream: np.ndarray, context_length: int, filler: int) -> tuple[torch
     return inputs.view(shape), targets.view(shape)
 
 
+@contextmanager
+def _whole_float32() -> Iterator[None]:
+    """Without TF32, of which a GPU's LSTM makes use by default: it keeps 10 bits of float32's 23."""
+    lstm = torch.backends.cudnn.rnn  # by itself, for its neighbours' older names clash with it
+    before = lstm.fp32_precision
+    lstm.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        lstm.fp32_precision = before
+
+
+@_whole_float32()
 @torch.inference_mode()
-@torch.backends.cudnn.flags(enabled=True, allow_tf32=False)  # or a GPU's LSTM keeps 10 bits of float32's 23
 def evaluate(model: PreTrainedModel, stream: np.ndarray, context_length: int, batch_size: int) -> Evaluation:
     """Score every token of `stream` (ids with `<|bos|>` before each tune and after the last).
 
