@@ -157,7 +157,12 @@ def bare(spec: RunSpec) -> float:
 
 def main() -> None:
     """Measure every size."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--warm", nargs=2, metavar=("SIZE", "PRECISION"), help="compile this and stop")
+    options = parser.parse_args()
+    if options.warm:
+        ours(spec_of(_SIZES[options.warm[0]], options.warm[1], compiled=True))
+        return
     cores = len(os.sched_getaffinity(0))
     torch.set_num_threads(cores)
     rows, ratios, goals = [], {}, dict(_MFU_GOALS)
