@@ -64,9 +64,9 @@ def test_killed_at_every_stage_it_ends_in_the_same_bits(tiny_study, sweep, tmp_p
         "while a model is saved": lambda: any(folder.glob("runs/*/.partial-*")),
         "right behind a row of the ledger": lambda: ended_runs() == 2,
         "in the third run": lambda: checkpoints("gpt2-b-*"),
-        "while figures are drawn": lambda: (folder / "fits.json").exists(),
         "in the best run": lambda: checkpoints("best-*"),
-        "while samples are written": lambda: (folder / "best.json").exists() and any(folder.glob(".partial-*")),
+        "while figures are drawn": lambda: (folder / "fits.json").exists(),
+        "while samples are written": lambda: (folder / "figures").exists() and any(folder.glob(".partial-*")),
     }
     for moment, arrived in moments.items():
         assert sweep(folder).kill_when(arrived).code == -signal.SIGKILL, moment
@@ -106,6 +106,20 @@ def test_ctrl_c_takes_one_line_and_the_next_start_goes_on_from_the_checkpoint(ti
     assert (folder / "runs.jsonl").read_bytes().startswith(finished)
     (row,) = [row for row in read_ledger(folder / "runs.jsonl")[0] if row["run_id"] == run_id]
     assert timeless(row) == numbers(tiny_study.folder)["ledger"][run_id]
+
+
+def test_training_may_end_on_one_machine_and_the_study_on_another(tiny_study, sweep, tmp_path):
+    trained, folder = tmp_path / "with a GPU", tmp_path / "study"
+    ended = sweep(trained, "--train-only").wait()
+    assert ended.code == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1].startswith(f"{trained}: every model is trained; without --train-only the study")
+    assert (trained / "best.json").exists()
+    assert not [name for name in ("fits.json", "figures", "report.html") if (trained / name).exists()]
+    trained.rename(folder)
+    ended = sweep(folder).wait()
+    assert ended.code == 0, ended.stderr
+    assert "runs: 6 of 6 finished, nothing to do" in ended.stdout
+    assert numbers(folder) == numbers(tiny_study.folder)
 
 
 def test_two_at_once_share_the_work_and_do_nothing_twice(tiny_study, sweep, tmp_path):

@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 
 from hf_scaling.models import FAMILIES, build_model
 from hf_scaling.records import UserError, read_jsonl
-from hf_scaling.training import run
+from hf_scaling.training import callbacks, run
 from hf_scaling.training.blocks import read_stream
-from hf_scaling.training.checkpoints import discard_checkpoints
+from hf_scaling.training.checkpoints import discard_checkpoints, find_trunk
 from hf_scaling.training.evaluation import evaluate
 from hf_scaling.training.model_folder import load_model
 
@@ -91,6 +91,22 @@ def test_a_resumed_run_keeps_what_it_had_written_and_goes_on_from_there(make_spe
     seconds = [json.loads(line)["wall_seconds"] for line in after]
     assert seconds == sorted(seconds)
     assert row["wall_seconds"] >= seconds[-1]
+
+
+def test_a_checkpoint_that_takes_longer_than_the_training_it_saves_is_left_out(
+    make_spec, train, monkeypatch, tmp_path
+):
+    spec = make_spec(n_tokens=60 * 128)
+    whole = outcome(tmp_path / "whole", train(spec, tmp_path / "whole", trunks=tmp_path / "trunks"))
+    monkeypatch.setattr(callbacks, "_SAVED_BYTES_PER_SECOND", 1.0)  # as if a disk took hours for this model
+    slow = tmp_path / "slow"
+    stopped = outcome(slow, interrupted(train, spec, slow, 50))
+    assert stopped == whole
+    with pytest.raises(KeyboardInterrupt):
+        train(spec, tmp_path / "cut", progress=Stop(50))
+    assert not list((tmp_path / "cut" / "checkpoints").glob("checkpoint-*"))
+    train(make_spec(n_tokens=30 * 128), tmp_path / "short", trunks=tmp_path / "slow-trunks")
+    assert find_trunk(spec, tmp_path / "slow-trunks")  # what other runs wait for is saved all the same
 
 
 def test_a_run_stopped_behind_its_last_update_is_only_evaluated_again(make_spec, train, monkeypatch, tmp_path):
