@@ -156,7 +156,7 @@ def run_study(folder: StudyFolder, only: Sequence[str] = ()) -> bool:
     prepared = prepare(folder)
     survey(folder, prepared)
     made = plan(folder, prepared)
-    print(describe_plan(made, folder.config.name))
+    print(describe_plan(made, folder.config.name), flush=True)  # a log shall tell it before hours of training
     chosen = choose(made, only)
     rows = train_planned(folder, prepared, made, chosen)
     if chosen and len(rows) < len(made.runs):
