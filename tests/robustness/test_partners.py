@@ -20,7 +20,7 @@ from datetime import timedelta
 import torch
 from hf_scaling.training import blocks, processes
 
-processes._FOR_A_FAILURE = timedelta(seconds=4)
+processes._FOR_A_FAILURE, processes._FOR_THE_ROW = timedelta(seconds=4), 4
 whole = blocks.TokenBlocks.__getitem__
 
 def broken(self, index):
@@ -88,30 +88,38 @@ def test_a_partner_that_dies_ends_the_launch_and_the_next_start_goes_on(commands
     check_that_it_goes_on(commands, folder, study)
 
 
-def ended(script, study, rank, error):
-    """What two processes say of which one fails alone; the launch must end, and not well."""
-    script.write_text(FAILS_ALONE.format(rank=rank, error=error, recipe=ROOT / "recipes" / "train.py"))
-    launched = launch(script, study)
+@pytest.fixture
+def fails_alone(tmp_path):
+    """Write the script in which this process fails with this error."""
+
+    def write(rank, error):
+        path = tmp_path / "fails_alone.py"
+        path.write_text(FAILS_ALONE.format(rank=rank, error=error, recipe=ROOT / "recipes" / "train.py"))
+        return path
+
+    return write
+
+
+def test_one_that_fails_alone_ends_the_launch_with_its_reason(fails_alone, commands, study, tmp_path):
+    folder = tmp_path / "study"
+    launched = launch(fails_alone(1, "ValueError('no such block')"), study)
     try:
         said, _ = launched.communicate(timeout=150)
     finally:
         launched.terminate()
     assert launched.returncode != 0, said
-    return said
-
-
-def test_one_that_fails_alone_ends_the_launch_with_its_reason(commands, study, tmp_path):
-    folder = tmp_path / "study"
-    ended(tmp_path / "fails.py", study, 1, "ValueError('no such block')")
     (row,) = read_ledger(folder / "runs.jsonl")[0]
     assert row["status"] == "failed"
     assert "a process of the run died, or failed alone (process 1: no such block)" in row["error"]
     check_that_it_goes_on(commands, folder, study)
 
 
-def test_a_disk_that_fails_the_main_process_alone_takes_one_line(commands, study, tmp_path):
+def test_a_disk_that_fails_the_main_process_alone_takes_one_line(fails_alone, commands, study, tmp_path):
     folder = tmp_path / "study"
-    said = ended(tmp_path / "fails.py", study, 0, "OSError(errno.ENOSPC, 'No space left on device', 'metrics.jsonl')")
-    assert "train.py: metrics.jsonl: No space left on device; what was finished is kept" in said
+    script = fails_alone(0, "OSError(errno.ENOSPC, 'No space left on device', 'metrics.jsonl')")
+    main, follower = (each.wait() for each in commands.start_two(script, *study))
+    assert main.code == 2
+    assert main.problems[-1].startswith("train.py: metrics.jsonl: No space left on device; what was finished is kept")
+    assert follower.code != 0
     assert read_ledger(folder / "runs.jsonl")[0] == []
     check_that_it_goes_on(commands, folder, study)

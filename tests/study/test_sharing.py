@@ -119,10 +119,10 @@ def test_tuned_rates_are_those_of_the_trials(sweep, tmp_path):
         assert f"warning: {warning}" in ended.stdout
 
 
-def launch(configuration, folder, tiny_yaml, *more):
+def launch(configuration, folder, tiny_yaml):
     """Train gpt2-b of the tiny study under a launcher's configuration."""
     accelerate = Path(sys.executable).with_name("accelerate")
-    options = ["--config", tiny_yaml, "--output_dir", folder, "--run", "gpt2-b", "--threads", "1", *more]
+    options = ["--config", tiny_yaml, "--output_dir", folder, "--run", "gpt2-b", "--threads", "1"]
     return subprocess.run(
         [accelerate, "launch", "--config_file", configuration, ROOT / "recipes" / "train.py", *FEW, *options],
         capture_output=True, text=True, cwd=ROOT, check=False,
@@ -176,16 +176,23 @@ def test_weights_cut_over_two_processes_train_as_one(alone, fsdp, tiny_yaml, tmp
     assert list((tmp_path / "study" / "runs").glob("*/model/model.safetensors"))
 
 
-def test_muon_is_refused_where_matrices_are_cut(fsdp, tiny_yaml, tmp_path):
-    ended = launch(fsdp, tmp_path / "study", tiny_yaml, "--optimizer", "muon")
-    assert ended.returncode != 0
-    assert "train.py: optimizer: got 'muon', which needs whole matrices, but FSDP cuts them; use adamw" in ended.stderr
-
-
-def test_a_batch_that_two_processes_cannot_share_is_one_line(tiny_yaml, tmp_path):
-    ended = launch(LAUNCHERS / "cpu_2proc.yaml", tmp_path / "study", tiny_yaml, "--batch_size", "3")
-    assert ended.returncode != 0
-    assert "train.py: batch_size: got 3 with gradient_accumulation_steps 1, which 2 processes" in ended.stderr
+@pytest.mark.parametrize(
+    ("option", "environment", "reason"),
+    [
+        (
+            ["--optimizer", "muon"],
+            {"ACCELERATE_USE_FSDP": "true"},
+            "optimizer: got 'muon', which needs whole matrices, but FSDP cuts them; use adamw",
+        ),
+        (["--batch_size", "3"], {}, "batch_size: got 3 with gradient_accumulation_steps 1, which 2 processes"),
+    ],
+)
+def test_what_two_processes_cannot_do_is_one_line(option, environment, reason, commands, tiny_yaml, tmp_path):
+    study = ["--config", tiny_yaml, "--output_dir", tmp_path / "study", *FEW, "--run", "gpt2-b", *option]
+    main, follower = (each.wait() for each in commands.start_two("train.py", *study, **environment))
+    assert main.code == 2
+    assert main.problems[-1].startswith(f"train.py: {reason}")
+    assert follower.code == 0, follower.stderr
 
 
 def trained(commands, tiny_yaml, folder, *more):
