@@ -13,8 +13,8 @@ from hf_scaling.records import read_ledger
 
 ROOT = Path(__file__).parents[2]
 
-# recipes/train.py, in which one process fails alone at block 160 of 320; the others are given seconds to fail as well
-FAILS_ALONE = """
+# recipes/train.py, in which some processes fail at block 160 of 320; the others are given seconds to fail as well
+FAILS = """
 import errno, os, runpy, sys
 from datetime import timedelta
 import torch
@@ -24,7 +24,7 @@ processes._FOR_A_FAILURE, processes._FOR_THE_ROW = timedelta(seconds=4), 4
 whole = blocks.TokenBlocks.__getitem__
 
 def broken(self, index):
-    if os.environ["RANK"] == "{rank}" and index >= 160:
+    if os.environ["RANK"] in "{ranks}" and index >= 160:
         raise {error}
     return whole(self, index)
 
@@ -89,20 +89,20 @@ def test_a_partner_that_dies_ends_the_launch_and_the_next_start_goes_on(commands
 
 
 @pytest.fixture
-def fails_alone(tmp_path):
-    """Write the script in which this process fails with this error."""
+def fails(tmp_path):
+    """Write the script in which these processes fail with this error."""
 
-    def write(rank, error):
-        path = tmp_path / "fails_alone.py"
-        path.write_text(FAILS_ALONE.format(rank=rank, error=error, recipe=ROOT / "recipes" / "train.py"))
+    def write(ranks, error):
+        path = tmp_path / "fails.py"
+        path.write_text(FAILS.format(ranks=ranks, error=error, recipe=ROOT / "recipes" / "train.py"))
         return path
 
     return write
 
 
-def test_one_that_fails_alone_ends_the_launch_with_its_reason(fails_alone, commands, study, tmp_path):
+def test_one_that_fails_alone_ends_the_launch_with_its_reason(fails, commands, study, tmp_path):
     folder = tmp_path / "study"
-    launched = launch(fails_alone(1, "ValueError('no such block')"), study)
+    launched = launch(fails("1", "ValueError('no such block')"), study)
     try:
         said, _ = launched.communicate(timeout=150)
     finally:
@@ -114,12 +114,22 @@ def test_one_that_fails_alone_ends_the_launch_with_its_reason(fails_alone, comma
     check_that_it_goes_on(commands, folder, study)
 
 
-def test_a_disk_that_fails_the_main_process_alone_takes_one_line(fails_alone, commands, study, tmp_path):
+def test_a_disk_that_fails_the_main_process_alone_takes_one_line(fails, commands, study, tmp_path):
     folder = tmp_path / "study"
-    script = fails_alone(0, "OSError(errno.ENOSPC, 'No space left on device', 'metrics.jsonl')")
+    script = fails("0", "OSError(errno.ENOSPC, 'No space left on device', 'metrics.jsonl')")
     main, follower = (each.wait() for each in commands.start_two(script, *study))
     assert main.code == 2
     assert main.problems[-1].startswith("train.py: metrics.jsonl: No space left on device; what was finished is kept")
     assert follower.code != 0
     assert read_ledger(folder / "runs.jsonl")[0] == []
     check_that_it_goes_on(commands, folder, study)
+
+
+def test_where_all_fail_the_run_has_failed_and_they_stay_together(fails, commands, study, tmp_path):
+    script = fails("01", "RuntimeError('no luck for anybody')")
+    main, follower = (each.wait() for each in commands.start_two(script, *study))
+    assert main.code == 2
+    assert main.problems[-1] == "train.py: no run has finished; the last one failed with: no luck for anybody"
+    assert follower.code == 0, follower.stderr
+    (row,) = read_ledger(tmp_path / "study" / "runs.jsonl")[0]
+    assert (row["status"], row["error"]) == ("failed", "no luck for anybody")

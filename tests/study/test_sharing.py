@@ -1,6 +1,7 @@
 """The same study, however its runs are spread: side by side, by name, over processes, over horizons, or again."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,11 +88,11 @@ def test_runs_by_name_or_number_make_up_the_study(sweep, tmp_path):
     assert wrong.problems[-1].startswith("sweep.py: got run 'gpt3-a', expected a run id, a number below 6 or some of")
 
 
-def test_retraining_sets_the_earlier_results_aside(sweep, tmp_path):
+def test_retraining_sets_the_earlier_results_aside(tiny_study, commands, tiny_yaml, tmp_path):
     folder = tmp_path / "study"
-    assert sweep(folder).code == 0
+    shutil.copytree(tiny_study.folder, folder)
     before = losses(folder)
-    ended = sweep(folder, "--force-retrain")
+    ended = commands.run("sweep.py", "--config", tiny_yaml, "--output_dir", folder, "--force-retrain")
     assert ended.code == 0, ended.stderr
     (aside,) = folder.glob("earlier.replaced-*")
     assert f"earlier results: {aside}" in ended.stdout
