@@ -296,13 +296,14 @@ def tiny_study(tmp_path_factory: pytest.TempPathFactory, commands: Commands, tin
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Hand out the files that take minutes first, but keep those that would only wait for the quick study for last."""
+    """Hand out the files that take minutes first; what only needs the quick study comes when it has been made."""
     needs: dict[Path, set[str]] = {}
     for item in items:
         needs.setdefault(item.path, set()).update(getattr(item, "fixturenames", ()))
-    quick = [path for path in needs if "quick_study" in needs[path]]
-    long = [path for path in needs if "tiny_study" in needs[path] or path.parent.name in ("study", "robustness")]
-    order = [path for path in quick if path.stem == "test_quick_study"]
-    order += [path for path in long if path not in quick] + [path for path in needs if path not in {*quick, *long}]
-    order += [path for path in quick if path not in order]
-    items.sort(key=lambda item: order.index(item.path))
+
+    def turn(path: Path) -> int:
+        if "quick_study" in needs[path]:
+            return 0 if path.stem == "test_quick_study" else 2
+        return 1 if "tiny_study" in needs[path] or path.parent.name in ("study", "robustness") else 3
+
+    items.sort(key=lambda item: turn(item.path))
