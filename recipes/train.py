@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hf_scaling.records import LEDGER, exit_code, read_ledger
+from hf_scaling.records import LEDGER, UserError, exit_code, read_ledger
 from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import add_study_options, make_parser, parse_study
@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = choose(made, [arguments.run])
         train_planned(folder, prepared, made, chosen)
         rows = [row for row in read_ledger(folder.path / LEDGER)[0] if row["run_id"] in chosen]
+        if not rows:
+            raise UserError(f"run {arguments.run}: another process trains it; start again when it has ended")
         print(json.dumps(rows[-1], indent=2))
         return 0 if rows[-1]["status"] == "finished" else 1
 

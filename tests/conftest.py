@@ -9,6 +9,7 @@ import os
 import runpy
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -73,6 +74,7 @@ for line in sys.stdin:
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests with it ignored
     os.chdir(job["cwd"])
+    os.environ.update(job["environment"])
     for number, name in enumerate(["/dev/null", job["stdout"], job["stderr"]]):
         os.dup2(os.open(name, os.O_RDWR | os.O_CREAT, 0o644), number)
     sys.argv = job["argv"]
@@ -114,9 +116,9 @@ class Finished:
 class Running:
     """A command at work."""
 
-    def __init__(self, ask: Callable[[dict[str, Any]], str], argv: list[str], cwd: Path, folder: Path):
+    def __init__(self, ask: Callable[[dict[str, Any]], str], job: dict[str, Any], folder: Path):
         self._ask, self._out, self._err = ask, folder / "stdout", folder / "stderr"
-        job = {"argv": argv, "cwd": str(cwd), "stdout": str(self._out), "stderr": str(self._err)}
+        job |= {"stdout": str(self._out), "stderr": str(self._err)}
         self.pid = int(ask(job))
         self._status: int | None = None
 
@@ -165,13 +167,24 @@ class Commands:
         self._server.stdin.flush()
         return self._server.stdout.readline()
 
-    def start(self, name: str, *arguments: object, cwd: Path = ROOT) -> Running:
-        """Start a command and return at once."""
+    def start(
+        self, name: str | Path, *arguments: object, cwd: Path = ROOT, environment: dict[str, str] | None = None
+    ) -> Running:
+        """Start a command, or a script by its path, and return at once; `environment` goes beside the tests' own."""
         self._count += 1
         folder = self._folder / str(self._count)
         folder.mkdir()
         program = name if name == "hf-scaling" else str(ROOT / ("" if name == "push_to_hub.py" else "recipes") / name)
-        return Running(self._ask, [program, *map(str, arguments)], cwd, folder)
+        job = {"argv": [program, *map(str, arguments)], "cwd": str(cwd), "environment": environment or {}}
+        return Running(self._ask, job, folder)
+
+    def start_two(self, name: str | Path, *arguments: object, **environment: str) -> list[Running]:
+        """Start two processes of one run as a launcher would, but that they are forked, and nobody ends them."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
+        ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+        return [self.start(name, *arguments, environment=shared | environment | rank) for rank in ranks]
 
     def run(self, name: str, *arguments: object, cwd: Path = ROOT) -> Finished:
         """Run a command to its end."""
@@ -234,32 +247,34 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
     started.stop()
 
 
-@pytest.fixture(scope="session")
-def quick_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The README's command for those in a hurry, into a folder with a space and letters beyond ASCII in its name.
-
-    It takes minutes: the first of pytest's processes that asks for it makes it for all of them.
-    """
+def _made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Finished]) -> Study:
+    """A study in a folder that all of pytest's processes share: the first that asks for it makes it."""
     base = tmp_path_factory.getbasetemp()
-    base = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "a stüdy"
-    folder, printed = base / "quick ünïcode", base / "printed.json"
+    base = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"a stüdy {name}"
+    folder, printed = base / f"{name} ünïcode", base / "printed.json"
     base.mkdir(exist_ok=True)
     with FileLock(base / "lock"):
         if not printed.exists():
-            accelerate = Path(sys.executable).with_name("accelerate")
-            command = [accelerate, "launch", "recipes/sweep.py", "--config", "recipes/studies/quick.yaml"]
-            environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-            ended = subprocess.run(
-                [*command, "--output_dir", folder],
-                capture_output=True,
-                text=True,
-                cwd=ROOT,
-                env=environment,
-                check=False,
-            )
-            assert ended.returncode == 0, ended.stderr
+            ended = make(folder)
+            assert ended.code == 0, ended.stderr
             printed.write_text(json.dumps([ended.stdout, ended.stderr]))
     return Study(folder, *json.loads(printed.read_text()))
+
+
+@pytest.fixture(scope="session")
+def quick_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The README's command for those in a hurry, into a folder with a space and letters beyond ASCII in its name."""
+
+    def make(folder: Path) -> Finished:
+        accelerate = Path(sys.executable).with_name("accelerate")
+        command = [accelerate, "launch", "recipes/sweep.py", "--config", "recipes/studies/quick.yaml"]
+        environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+        ended = subprocess.run(
+            [*command, "--output_dir", folder], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+        )
+        return Finished(ended.returncode, ended.stdout, ended.stderr)
+
+    return _made_once(tmp_path_factory, "quick", make)
 
 
 @pytest.fixture(scope="session")
@@ -271,8 +286,24 @@ def tiny_yaml(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_study(tmp_path_factory: pytest.TempPathFactory, commands: Commands, tiny_yaml: Path) -> Study:
-    """The tiny study, never interrupted."""
+    """The tiny study, never interrupted; a copy of this process's own, for some tests lock it."""
+    made = _made_once(
+        tmp_path_factory, "tiny", lambda folder: commands.run("sweep.py", "--config", tiny_yaml, "--output_dir", folder)
+    )
     folder = tmp_path_factory.mktemp("tiny") / "study"
-    ended = commands.run("sweep.py", "--config", tiny_yaml, "--output_dir", folder)
-    assert ended.code == 0, ended.stderr
-    return Study(folder, ended.stdout, ended.stderr)
+    shutil.copytree(made.folder, folder)
+    return Study(folder, made.stdout, made.stderr)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hand out the files that take minutes first; what only needs the quick study comes when it has been made."""
+    needs: dict[Path, set[str]] = {}
+    for item in items:
+        needs.setdefault(item.path, set()).update(getattr(item, "fixturenames", ()))
+
+    def turn(path: Path) -> int:
+        if "quick_study" in needs[path]:
+            return 0 if path.stem == "test_quick_study" else 2
+        return 1 if "tiny_study" in needs[path] or path.parent.name in ("study", "robustness") else 3
+
+    items.sort(key=lambda item: turn(item.path))

@@ -15,12 +15,13 @@ def timeless(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def numbers(folder: Path) -> dict[str, Any]:
-    """Ledger, metrics, weights, best model, fits, samples."""
-    rows = read_ledger(folder / "runs.jsonl")[0]
+    """Ledgers, metrics, weights, best model, fits, samples."""
+    rows, trials = (read_ledger(folder / name)[0] for name in ("runs.jsonl", "trials.jsonl"))
     runs = {path.parent.name: path for path in (folder / "runs").glob("*/metrics.jsonl")}
     weights = {path.parents[1].name: path for path in (folder / "runs").glob("*/model/model.safetensors")}
     return {
         "ledger": {row["run_id"]: timeless(row) for row in rows},
+        "trials": sorted(map(timeless, trials), key=lambda row: row["run_id"]),
         "metrics": {name: [timeless(row) for row in read_jsonl(path)] for name, path in runs.items()},
         "weights": {name: path.read_bytes() for name, path in weights.items()},
         "best": timeless(json.loads((folder / "best.json").read_text())),

@@ -140,7 +140,9 @@ def train_planned(
     train(folder, prepared, chosen, ledger, not only, targets(made.runs))
     rows = finished_rows(ledger)
     if not rows:
-        raise UserError(f"no run has finished; the last one failed with: {read_ledger(ledger)[0][-1]['error']}")
+        failed = read_ledger(ledger)[0]
+        why = f"the last one failed with: {failed[-1]['error']}" if failed else "another process trains them still"
+        raise UserError(f"no run has finished; {why}")
     order = [spec.run_id for spec in made.runs]
     return sorted(rows, key=lambda row: order.index(row["run_id"]))
 
@@ -158,7 +160,7 @@ def run_study(folder: StudyFolder, only: Sequence[str] = (), train_only: bool = 
     if not train_only:
         survey(folder, prepared)
     made = plan(folder, prepared)
-    print(describe_plan(made, folder.config.name))
+    print(describe_plan(made, folder.config.name), flush=True)  # a log shall tell it before hours of training
     chosen = choose(made, only)
     rows = train_planned(folder, prepared, made, chosen)
     if chosen and len(rows) < len(made.runs):

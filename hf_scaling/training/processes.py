@@ -5,19 +5,23 @@ Everything but the training itself (data, plan, evaluation, files) happens in th
 """
 
 import os
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from math import gcd
+from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from hf_scaling.records import UserError
+from hf_scaling.records import UserError, write_text
 
 _PATIENCE = timedelta(days=2)  # followers wait while the main process prepares data or evaluates
 _FOR_A_FAILURE = timedelta(minutes=1)
+_FOR_THE_ROW = 10  # seconds; the launcher ends everybody as soon as one exits
+_LAST_WORDS = "failed_alone.txt"
 _meeting: Any = None  # the processes once more, to meet in while what they share otherwise may be stuck
 _together = True
 
@@ -37,7 +41,7 @@ def join_processes() -> bool:
     if n_processes() == 1:
         return True
     state = PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
-    _meeting = torch.distributed.new_group(backend="gloo")
+    _meeting = torch.distributed.new_group(timeout=_FOR_A_FAILURE, backend="gloo")
     return state.is_main_process
 
 
@@ -49,10 +53,29 @@ def all_failed() -> bool:
     global _together
     if n_processes() > 1:
         try:
-            torch.distributed.monitored_barrier(_meeting, _FOR_A_FAILURE)
+            torch.distributed.barrier(_meeting)
         except RuntimeError:
             _together = False
     return _together
+
+
+def leave(folder: Path, reason: str) -> None:
+    """End the part of a follower that failed alone: leave word in the run's folder, and let go of the others.
+
+    The main process, which waits in the middle of an update, fails then and enters the row.
+    """
+    write_text(folder / _LAST_WORDS, f"process {torch.distributed.get_rank()}: {reason}")
+    if torch.distributed.get_backend() == "gloo":  # NCCL waits for the others itself: there the launcher ends them
+        torch.distributed.destroy_process_group()
+        time.sleep(_FOR_THE_ROW)
+
+
+def last_words(folder: Path) -> str | None:
+    """Why a follower left, if one did; told once."""
+    path = folder / _LAST_WORDS
+    words = path.read_text(encoding="utf-8") if path.exists() else None
+    path.unlink(missing_ok=True)
+    return words
 
 
 def announce(task: Any) -> None:

@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 from hf_scaling.models import build_model
-from hf_scaling.records import CHECKSUMS, UserError, vouch, write_json
+from hf_scaling.records import CHECKSUMS, vouch, write_json
 from hf_scaling.training.blocks import TokenBlocks, read_stream
 from hf_scaling.training.callbacks import (
     MetricsCallback,
@@ -28,6 +28,8 @@ from hf_scaling.training.processes import (
     announce,
     follow,
     join_processes,
+    last_words,
+    leave,
     n_processes,
     part,
 )
@@ -95,10 +97,11 @@ def _train_in_memory(fit: Fit, callbacks: Sequence[TrainerCallback]) -> tuple[Ru
         try:
             announce(fit)
             return *fit.train(callbacks), fit.halvings
-        except (RuntimeError, FloatingPointError, MemoryError) as error:
-            if not all_failed():
+        except Exception as error:  # whatever it is, the others must hear of it
+            if not all_failed() and isinstance(error, (RuntimeError, FloatingPointError, MemoryError)):
                 raise PartnerLostError(
-                    f"{fit.spec.run_id}: a process of the run died, or failed alone ({in_one_line(error)}); "
+                    f"{fit.spec.run_id}: a process of the run died, or failed alone "
+                    f"({last_words(fit.folder) or in_one_line(error)}); "
                     "the same command goes on from the last checkpoint"
                 ) from error
             # one of several processes may be out of memory alone, and the others would wait for it for ever
@@ -148,6 +151,7 @@ def train_run(
     started_at = now()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CHECKSUMS).unlink(missing_ok=True)  # of an earlier outcome
+    last_words(folder)
     write_json(folder / "config.json", asdict(spec))
     checkpoint = last_whole_checkpoint(folder / "checkpoints")
     if checkpoint is None and trunks is not None and (checkpoint := find_trunk(spec, trunks)):
@@ -207,8 +211,7 @@ def in_main_process(work: Callable[[], int]) -> int:
 def _follow_fit(fit: Fit) -> None:
     try:
         fit.train()
-    except UserError:
-        return  # the main process tells it
-    except (RuntimeError, FloatingPointError, MemoryError):
+    except Exception as error:  # if all failed, the main process tells it
         if not all_failed():
-            raise  # and the launcher ends the others, who would wait for this process for ever
+            leave(fit.folder, in_one_line(error))
+            raise

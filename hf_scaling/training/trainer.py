@@ -3,12 +3,15 @@
 import math
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
+from hf_scaling.records import begin_worker
 from hf_scaling.training.blocks import TokenBlocks
 from hf_scaling.training.muon import Muon
 from hf_scaling.training.processes import n_processes, share_batch
@@ -67,6 +70,10 @@ def _training_arguments(spec: RunSpec, folder: Path, halvings: int, report_to: S
     )
 
 
+def _begin_loading(parent: int, _worker: int) -> None:
+    begin_worker(parent)
+
+
 class RunTrainer(Trainer):
     """Trainer with the run's own optimizer."""
 
@@ -88,6 +95,12 @@ class RunTrainer(Trainer):
             callbacks=list(callbacks),
         )
         self.remove_callback(PrinterCallback)
+
+    def get_train_dataloader(self) -> Any:
+        """Trainer's own; its workers, if any, die with this process, or they would hold its locks on the study."""
+        loader: Any = super().get_train_dataloader()
+        loader.base_dataloader.worker_init_fn = partial(_begin_loading, os.getpid())
+        return loader
 
     def create_optimizer(self, model: PreTrainedModel | None = None) -> torch.optim.Optimizer:
         """Muon where the spec asks for it; else Trainer's own choice, fused AdamW."""

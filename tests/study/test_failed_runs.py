@@ -12,7 +12,7 @@ import torch
 
 from hf_scaling.models import build_model
 from hf_scaling.records import read_json, read_ledger
-from hf_scaling.study import forecasts
+from hf_scaling.study import forecasts, workers
 from hf_scaling.training import run
 
 ROOT = Path(__file__).parents[2]
@@ -161,3 +161,15 @@ def test_a_clock_that_is_set_back_does_not_put_a_run_before_its_forecast(unfinis
     (path,) = unfinished.glob("forecasts/gpt2-*")
     rows = {row["run_id"]: row for row in read_ledger(unfinished / "runs.jsonl")[0]}
     assert rows[path.stem]["started_at"] == read_json(path)["sealed_at"]
+
+
+def test_what_another_process_trains_is_one_line(unfinished, start, capsys):
+    (run_id,) = [row["run_id"] for row in read_json(unfinished / "plan.json") if row["run_id"].startswith("gpt2-b-")]
+    with workers._claim(unfinished, run_id) as mine:
+        assert mine
+        assert start("train.py", "--run", "gpt2-b") == 2
+        said = "train.py: run gpt2-b: another process trains it; start again when it has ended\n"
+        assert capsys.readouterr().err.endswith(said)
+        (unfinished / "runs.jsonl").unlink()
+        assert start("train.py", "--run", "gpt2-b") == 2
+        assert capsys.readouterr().err.endswith("train.py: no run has finished; another process trains them still\n")

@@ -1,6 +1,7 @@
 """The same study, however its runs are spread: side by side, by name, over processes, over horizons, or again."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,11 +88,11 @@ def test_runs_by_name_or_number_make_up_the_study(sweep, tmp_path):
     assert wrong.problems[-1].startswith("sweep.py: got run 'gpt3-a', expected a run id, a number below 6 or some of")
 
 
-def test_retraining_sets_the_earlier_results_aside(sweep, tmp_path):
+def test_retraining_sets_the_earlier_results_aside(tiny_study, commands, tiny_yaml, tmp_path):
     folder = tmp_path / "study"
-    assert sweep(folder).code == 0
+    shutil.copytree(tiny_study.folder, folder)
     before = losses(folder)
-    ended = sweep(folder, "--force-retrain")
+    ended = commands.run("sweep.py", "--config", tiny_yaml, "--output_dir", folder, "--force-retrain")
     assert ended.code == 0, ended.stderr
     (aside,) = folder.glob("earlier.replaced-*")
     assert f"earlier results: {aside}" in ended.stdout
@@ -119,10 +120,10 @@ def test_tuned_rates_are_those_of_the_trials(sweep, tmp_path):
         assert f"warning: {warning}" in ended.stdout
 
 
-def launch(configuration, folder, tiny_yaml, *more):
+def launch(configuration, folder, tiny_yaml):
     """Train gpt2-b of the tiny study under a launcher's configuration."""
     accelerate = Path(sys.executable).with_name("accelerate")
-    options = ["--config", tiny_yaml, "--output_dir", folder, "--run", "gpt2-b", "--threads", "1", *more]
+    options = ["--config", tiny_yaml, "--output_dir", folder, "--run", "gpt2-b", "--threads", "1"]
     return subprocess.run(
         [accelerate, "launch", "--config_file", configuration, ROOT / "recipes" / "train.py", *FEW, *options],
         capture_output=True, text=True, cwd=ROOT, check=False,
@@ -176,16 +177,23 @@ def test_weights_cut_over_two_processes_train_as_one(alone, fsdp, tiny_yaml, tmp
     assert list((tmp_path / "study" / "runs").glob("*/model/model.safetensors"))
 
 
-def test_muon_is_refused_where_matrices_are_cut(fsdp, tiny_yaml, tmp_path):
-    ended = launch(fsdp, tmp_path / "study", tiny_yaml, "--optimizer", "muon")
-    assert ended.returncode != 0
-    assert "train.py: optimizer: got 'muon', which needs whole matrices, but FSDP cuts them; use adamw" in ended.stderr
-
-
-def test_a_batch_that_two_processes_cannot_share_is_one_line(tiny_yaml, tmp_path):
-    ended = launch(LAUNCHERS / "cpu_2proc.yaml", tmp_path / "study", tiny_yaml, "--batch_size", "3")
-    assert ended.returncode != 0
-    assert "train.py: batch_size: got 3 with gradient_accumulation_steps 1, which 2 processes" in ended.stderr
+@pytest.mark.parametrize(
+    ("option", "environment", "reason"),
+    [
+        (
+            ["--optimizer", "muon"],
+            {"ACCELERATE_USE_FSDP": "true"},
+            "optimizer: got 'muon', which needs whole matrices, but FSDP cuts them; use adamw",
+        ),
+        (["--batch_size", "3"], {}, "batch_size: got 3 with gradient_accumulation_steps 1, which 2 processes"),
+    ],
+)
+def test_what_two_processes_cannot_do_is_one_line(option, environment, reason, commands, tiny_yaml, tmp_path):
+    study = ["--config", tiny_yaml, "--output_dir", tmp_path / "study", *FEW, "--run", "gpt2-b", *option]
+    main, follower = (each.wait() for each in commands.start_two("train.py", *study, **environment))
+    assert main.code == 2
+    assert main.problems[-1].startswith(f"train.py: {reason}")
+    assert follower.code == 0, follower.stderr
 
 
 def trained(commands, tiny_yaml, folder, *more):
