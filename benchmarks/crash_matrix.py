@@ -32,8 +32,8 @@ from common import write_result
 
 _TESTS = Path(__file__).parents[1] / "tests"
 _WAYS = {"alone": 1, "two sweeps": 2}  # at once
-STAGES = ("dataset", "tokenizer", "tokens", "corpus picture", "baselines", "learning rates", "plan", "runs", "fits")
-STAGES += ("comparison", "joint laws", "scores", "figures", "best", "samples", "patterns", "lint", "report")
+STAGES = ("dataset", "tokenizer", "tokens", "corpus picture", "baselines", "learning rates", "plan", "runs", "best")
+STAGES += ("fits", "comparison", "joint laws", "scores", "figures", "samples", "patterns", "lint", "report")
 # what the tests' tiny study leaves out: trials of learning rates, and several horizons
 _MORE = {"tune_sizes": ["a", "b", "c"], "tune_factors": [0.5, 1, 2], "tune_tokens": 2048, "horizons": [0.5, 1]}
 _AGAIN = 5  # kills in the long stages, beside the one in each

@@ -112,7 +112,7 @@ def test_training_may_end_on_one_machine_and_the_study_on_another(tiny_study, sw
     trained, folder = tmp_path / "with a GPU", tmp_path / "study"
     ended = sweep(trained, "--train-only").wait()
     assert ended.code == 0, ended.stderr
-    assert ended.stdout.splitlines()[-1].startswith(f"{trained}: every model is trained; without --train-only the study")
+    assert ended.stdout.splitlines()[-1].startswith(f"{trained}: every model is trained; without --train-only")
     assert (trained / "best.json").exists()
     assert not [name for name in ("fits.json", "figures", "report.html") if (trained / name).exists()]
     trained.rename(folder)

@@ -93,9 +93,7 @@ def test_a_resumed_run_keeps_what_it_had_written_and_goes_on_from_there(make_spe
     assert row["wall_seconds"] >= seconds[-1]
 
 
-def test_a_checkpoint_that_takes_longer_than_the_training_it_saves_is_left_out(
-    make_spec, train, monkeypatch, tmp_path
-):
+def test_a_checkpoint_that_takes_longer_than_the_training_it_saves_is_left_out(make_spec, train, monkeypatch, tmp_path):
     spec = make_spec(n_tokens=60 * 128)
     whole = outcome(tmp_path / "whole", train(spec, tmp_path / "whole", trunks=tmp_path / "trunks"))
     monkeypatch.setattr(callbacks, "_SAVED_BYTES_PER_SECOND", 1.0)  # as if a disk took hours for this model
