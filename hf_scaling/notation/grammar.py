@@ -157,12 +157,6 @@ class Machine(Lexer):
         )
 
     @property
-    def may_be_field(self) -> bool:
-        """Whether the letter that is pending stands where a colon makes it a field of the body."""
-        colon = self._row.moves.get(":")
-        return not self.in_header and colon is not None and colon.kind == "field"
-
-    @property
     def unit(self) -> Ticks:
         """Ticks of the unit note length that holds now."""
         return ticks_of(self.meter.unit_length) if self._notes is None else self._notes.unit
@@ -411,7 +405,7 @@ def _pending_state(kind: str, pending: str) -> Hashable:
     if kind in ("note", "rest", "chord-close"):
         return pending.lstrip("^_=ABCDEFGabcdefgzx]")
     if kind == "field" and pending[0] not in "KLMUVX":
-        return pending[0], len(pending) > 2
+        return pending[0], len(pending) if pending[2:].strip() else 0
     if kind == "quote-open":
         return len(pending)
     return min(len(pending), 2) if kind in ("decoration-open", "space", "comment") else pending

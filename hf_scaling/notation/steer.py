@@ -185,8 +185,6 @@ class Grammar:
             return "|"
         if pending == "[" and machine.repeats.first_only and machine.repeats.ended:
             return "2"
-        if kind == "shorthand" and pending == "K":
-            return ":"
         if self._is_wrong(settled):
             return None
         if settled.groups.grace or settled.groups.chord is not None:
