@@ -5,7 +5,7 @@ wrong as it goes. The checker, the repairer and the fingerprint all read this on
 The rules with a memory of their own stand beside it: `lines.py`, `rhythm.py`, `groups.py` and `bars.py`.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 
 from hf_scaling.notation.bars import BarLengths, BarLine, Repeats, parse_bar_line
 from hf_scaling.notation.durations import WHOLE, Ticks, parse_length, scale, ticks_of
@@ -73,7 +73,7 @@ class Machine(Lexer):
         self.voices: set[str] = set()
         self.first_voice_end: int | None = None
         self._timed = False  # a note or a rest has come
-        self._last: list[Note] = []  # the notes that a tie or a broken rhythm mark after them refers to
+        self._last: Sequence[Note | Rest] = []  # what a tie or a mark of broken rhythm refers to
         self._last_ticks: Ticks = 0  # 0: there is nothing for a broken rhythm to refer to
         self.rhythm, self.groups = Rhythm(self.problems), Groups(self.problems)
 
@@ -248,9 +248,9 @@ class Machine(Lexer):
         self._notes = notes = note_table(ticks_of(self.meter.unit_length))
         return notes
 
-    def _pass_time(self, ticks: Ticks, notes: list[Note], offset: int) -> None:
+    def _pass_time(self, ticks: Ticks, sounds: Sequence[Note | Rest], offset: int) -> None:
         self._timed = True
-        self._last, self._last_ticks = notes, ticks
+        self._last, self._last_ticks = sounds, ticks
         if ticks > MAX_NOTE:
             self._too_long(offset)
         if not (self._other_voice or self._overlay):
@@ -299,8 +299,9 @@ class Machine(Lexer):
         if not ticks:
             self._no_length(text, offset)
         ticks = scale(ticks, *self.rhythm.take())
-        self.events.append(Rest(ticks, offset))
-        self._pass_time(ticks, [], offset)
+        rest = Rest(ticks, offset)
+        self.events.append(rest)
+        self._pass_time(ticks, [rest], offset)
 
     def _bar_rest(self, text: str, offset: int) -> None:
         bars = parse_length(text[1:])[0]
@@ -340,7 +341,8 @@ class Machine(Lexer):
     def _tie(self, _text: str, _offset: int) -> None:
         chord = self.groups.chord
         for note in chord[-1:] if chord else self._last:
-            note.tie = True
+            if isinstance(note, Note):
+                note.tie = True
 
     def _shorthand(self, text: str, offset: int) -> None:
         if text not in self.shorthands:  # ABC 2.1 §4.16 lets any of these letters be a symbol
