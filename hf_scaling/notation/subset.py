@@ -6,6 +6,7 @@ It holds nearly all of what cleaned tunes hold. Left out are
 - inline fields and fields in the body; header fields but X:, K:, L:, M: and those of text, any of them twice or out of
   the order of cleaned tunes, values of K:, L: and M: beyond `VALUES`, and text that is longer than 80 characters or
   begins like a bar line: weak models write their music into the header;
+- a shorthand behind another, or with nothing behind it on its line: weak models spell words with them;
 - rests but `z`, ties of rests, spacers, `""`, `!!`, tuplets with colons, space inside groups;
 - denominators but 1, 2, 4, 8 and 16, numbers above 999, more than two octave marks or two signs of broken rhythm;
 - within quotes, all but letters, digits, spaces and `.#~>'-^_`, and more than a dozen of them: weak models open a quote
@@ -172,7 +173,9 @@ def _starts(machine: Machine, before: str, shorthands: frozenset[str]) -> Iterat
         elif before == "tie":
             yield "]"
         return
-    yield from ("z", "".join(sorted(shorthands)), '"', "!", "{", "[")
+    yield from ("z", '"', "!", "{", "[")
+    if before != "shorthand":
+        yield "".join(sorted(shorthands))
     if groups.n_slurs < _MOST_SLURS:
         yield "("
     if before in _TIED:
@@ -181,7 +184,7 @@ def _starts(machine: Machine, before: str, shorthands: frozenset[str]) -> Iterat
         yield "-"
     if before in SLUR_MAY_END:
         yield ")"
-    if before not in ("space", "newline", "tuplet", "slur-open"):
+    if before not in ("space", "newline", "shorthand", "tuplet", "slur-open"):
         yield " "
         if before not in MUSIC_FOLLOWS:
             yield "\n"

@@ -105,6 +105,13 @@ def test_what_no_legal_tune_begins_with_has_no_state(prompt):
     assert Grammar(string.printable).read(prompt) is None
 
 
+def test_shorthands_stand_alone_and_before_what_they_adorn():
+    grammar = Grammar(string.printable)
+    behind = "".join(grammar.groups(grammar.read("X:1\nM:2/4\nL:1/8\nK:D\nA2T")))
+    assert set("A^[{(z|") <= set(behind)
+    assert not set("TLu \n") & set(behind)
+
+
 def test_a_quote_ends_before_it_swallows_the_tune():
     grammar, quote = Grammar(string.printable), 'X:1\nM:2/4\nL:1/8\nK:D\n"A B C D E F'
     assert group_of(grammar, grammar.read(quote), "G")
