@@ -25,9 +25,10 @@ def tunes_to_midi(tunes: Iterable[tuple[str, Path]], timeout_each: float = 60) -
     """Write each (ABC text, path) as a MIDI file, repeats played out; `timeout_each` in seconds.
 
     One result per tune, in order; an error is returned, not raised, and then no file is written. The same text gives
-    the same bytes. What rhythms, signatures and repeats mean is worked out here, for music21 gets some of it wrong. Grace notes, trills and chord symbols are left to the player's taste: none is written. Feed it
-    repaired tunes (`notation.repair`). `tunes` is asked for one tune when the one before it is done: a progress bar
-    around it tells the truth.
+    the same bytes. What rhythms, signatures and repeats mean is worked out here, for music21 gets some of it wrong.
+    Grace notes, trills and chord symbols are left to the player's taste: none is written. Feed it repaired tunes
+    (`notation.repair`). `tunes` is asked for one tune when the one before it is done: a progress bar around it tells
+    the truth.
     """
     jobs = ((_with_tempo(played_out(in_full(plain(abc)))), path) for abc, path in tunes)
     return [
@@ -45,8 +46,8 @@ def tune_to_midi(abc: str, path: Path, timeout: float = 60) -> Midi:
 
 
 def as_read(abc: str) -> str:
-    """The text that the second reader is given, in plain notes and with a tempo. Repeats, rhythms and signatures it must
-    make out by itself.
+    """The text that the second reader is given, in plain notes and with a tempo. Repeats, rhythms and signatures it
+    must make out by itself.
     """
     return _with_tempo(canonical_repeats(plain(abc)))
 

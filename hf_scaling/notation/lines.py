@@ -15,6 +15,8 @@ _HEADER_ONLY = frozenset("ABCDFGHOSZ")
 class Lines:
     """Judges how lines begin and end."""
 
+    __slots__ = ("_blank", "_continued", "_empty", "_problems", "waiting")
+
     def __init__(self, problems: Problems) -> None:
         """Stand before the first line."""
         self._problems = problems
@@ -64,6 +66,8 @@ class Lines:
 
 class FieldOrder:
     """Judges which fields come, and in which order; `header` holds those of the header."""
+
+    __slots__ = ("_place", "_problems", "header", "numbered")
 
     def __init__(self, problems: Problems) -> None:
         """Stand before the first field."""

@@ -9,6 +9,7 @@ It holds nearly all of what cleaned tunes hold. Left out are
 - a shorthand behind another, or with nothing behind it on its line: weak models spell words with them;
 - rests but `z`, ties of rests, spacers, `""`, `!!`, tuplets with colons, space inside groups;
 - denominators but 1, 2, 4, 8 and 16, numbers above 999, more than two octave marks or two signs of broken rhythm;
+- notes, rests, grace notes, slurs and tuplets in a bar that is full (with `bars` "strict");
 - within quotes, all but letters, digits, spaces and `.#~>'-^_`, and more than a dozen of them: weak models open a quote
   and put the rest of the tune into it;
 - a header without M:, and endings that no `:|` parts;
@@ -21,6 +22,7 @@ A prompt may hold all of it.
 from collections.abc import Iterator
 from itertools import product
 
+from hf_scaling.notation.durations import Ticks
 from hf_scaling.notation.fields import parse_key
 from hf_scaling.notation.grammar import Machine
 
@@ -89,16 +91,19 @@ class Subset:
             if rest == "\n":
                 self._next[field] += "\n"
 
-    def choices(self, machine: Machine, settled: Machine) -> list[str]:
-        """What the subset lets stand next, whether or not it would be legal here; `settled`: with its token ended."""
-        return [usable for group in self._choices(machine, settled) if (usable := self._usable(group))]
+    def choices(self, machine: Machine, settled: Machine, room: Ticks | None) -> list[str]:
+        """What the subset lets stand next, whether or not it would be legal here.
+
+        settled: the machine with its token ended; room: what the bar then has left, None if that is of no concern.
+        """
+        return [usable for group in self._choices(machine, settled, room) if (usable := self._usable(group))]
 
     def _usable(self, group: str) -> str:
         if group not in self._known:
             self._known[group] = "".join(character for character in group if character in self._alphabet)
         return self._known[group]
 
-    def _choices(self, machine: Machine, settled: Machine) -> list[str]:
+    def _choices(self, machine: Machine, settled: Machine, room: Ticks | None) -> list[str]:
         kind, pending = machine.pending_kind, machine.pending
         if kind == "field":
             return self._value(pending)
@@ -120,7 +125,7 @@ class Subset:
             return ["2", "["]
         if pending == "[" and machine.repeats.first_only and machine.repeats.ended:
             return ["2"]
-        return [*_longer(machine), *_starts(settled, kind, machine.shorthands)]
+        return [*_longer(machine), *_starts(settled, kind, machine.shorthands, room)]
 
     def _value(self, field: str) -> list[str]:
         letter, value = field[0], field[2:]
@@ -163,23 +168,29 @@ def _longer(machine: Machine) -> Iterator[str]:
         yield from "23456789"
 
 
-def _starts(machine: Machine, before: str, shorthands: frozenset[str]) -> Iterator[str]:
-    """Characters that start a token behind one of the kind `before`."""
+def _starts(machine: Machine, before: str, shorthands: frozenset[str], room: Ticks | None) -> Iterator[str]:
+    """Characters that start a token behind one of the kind `before`; no time passes where there is no `room`."""
     groups = machine.groups
-    yield from (NOTES, "^", "_", "=")
-    if groups.grace or groups.chord is not None:
+    inside = groups.grace or groups.chord is not None
+    if before in _TIED and not inside:
+        yield from "><"
+    if room is not None and room < 0:  # nothing else makes the bar shorter
+        return
+    if room is None or room:
+        yield from (NOTES, "^", "_", "=")
+    if inside:
         if before == "note":
             yield from "}" if groups.grace else "]-"
         elif before == "tie":
             yield "]"
         return
-    yield from ("z", '"', "!", "{", "[")
+    if room is None or room:
+        yield from "z{"
+        if groups.n_slurs < _MOST_SLURS:
+            yield "("
+    yield from '"!['
     if before != "shorthand":
         yield "".join(sorted(shorthands))
-    if groups.n_slurs < _MOST_SLURS:
-        yield "("
-    if before in _TIED:
-        yield from "><"
     if before in (*_TIED, "broken"):
         yield "-"
     if before in SLUR_MAY_END:
