@@ -18,7 +18,7 @@ ENDED = 0
 """The number of the state behind the end of a tune: what a row holds there is of no concern, so all may follow."""
 
 _UNKNOWN = -1  # not asked for yet
-_FIRST_STATES, _MOST_STATES = 1024, 50_000
+_FIRST_STATES, _MOST_STATES = 1024, 100_000  # at 4 to 5 kB each
 
 
 class Constraint:
@@ -78,13 +78,13 @@ class Constraint:
 
         scores: (rows, tokens). No more tokens are looked at than it takes, mostly one.
         """
-        tokens = scores.argmax(axis=1)
         with self._at_work():
-            needs = self._need[states, tokens]
-            for row in np.flatnonzero((needs >= room) | (needs == _UNKNOWN)).tolist():
-                state = int(states[row])
-                by_score = np.argsort(-scores[row], kind="stable").tolist()
-                tokens[row] = next(token for token in by_score if self._ask(state, token) < room)
+            scores = np.where(self._need[states] < room, scores, -np.inf)  # what is unknown stays in
+            tokens = scores.argmax(axis=1)
+            for row in np.flatnonzero(self._need[states, tokens] == _UNKNOWN).tolist():
+                while self._ask(int(states[row]), int(tokens[row])) >= room:
+                    known = self._need[states[row]] >= room  # of its whole group
+                    tokens[row] = np.where(known, -np.inf, scores[row]).argmax()
             return tokens, self._next[states, tokens]
 
     def after(self, state: int, token: int) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hf_scaling.music.child import Worker
-from hf_scaling.music.midi import as_played
+from hf_scaling.music.midi import as_read
 
 _SAME_TIME = 0.01  # seconds; the two count in different ticks
 
@@ -33,7 +33,7 @@ def cross_check(tunes: Iterable[tuple[str, Path]], timeout_each: float = 20) -> 
     Compared are when the last note ends and which pitches begin, in order of time and from low to high.
     """
     with Worker("second reading") as worker:
-        return [_judge(worker.ask(as_played(abc), path, timeout_each)) for abc, path in tunes]
+        return [_judge(worker.ask(as_read(abc), path, timeout_each)) for abc, path in tunes]
 
 
 def _judge(reply: dict[str, Any]) -> CrossCheck:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hf_scaling.music.child import convert
-from hf_scaling.notation import canonical_repeats, plain, read
+from hf_scaling.notation import canonical_repeats, in_full, plain, played_out, read
 
 DEFAULT_TEMPO = "1/4=180"  # a lively dance; tunes without a Q: field rarely mean MIDI's own 120
 
@@ -25,11 +25,12 @@ def tunes_to_midi(tunes: Iterable[tuple[str, Path]], timeout_each: float = 60) -
     """Write each (ABC text, path) as a MIDI file, repeats played out; `timeout_each` in seconds.
 
     One result per tune, in order; an error is returned, not raised, and then no file is written. The same text gives
-    the same bytes. Grace notes, trills and chord symbols are left to the player's taste: none is written. Feed it
-    repaired tunes (`notation.repair`). `tunes` is asked for one tune when the one before it is done: a progress bar
-    around it tells the truth.
+    the same bytes. What rhythms, signatures and repeats mean is worked out here, for music21 gets some of it wrong.
+    Grace notes, trills and chord symbols are left to the player's taste: none is written. Feed it repaired tunes
+    (`notation.repair`). `tunes` is asked for one tune when the one before it is done: a progress bar around it tells
+    the truth.
     """
-    jobs = ((as_played(abc), path) for abc, path in tunes)
+    jobs = ((_with_tempo(played_out(in_full(plain(abc)))), path) for abc, path in tunes)
     return [
         MidiError(reply["error"]) if "error" in reply else Midi(reply["seconds"], reply["notes"])
         for reply in convert("midi", jobs, timeout_each)
@@ -44,10 +45,9 @@ def tune_to_midi(abc: str, path: Path, timeout: float = 60) -> Midi:
     return result
 
 
-def as_played(abc: str) -> str:
-    """The text that players are given: in plain notes, with every repeat written out in full and a tempo.
-
-    music21 takes the note behind some decorations away, and lets grace notes sound for a quarter note.
+def as_read(abc: str) -> str:
+    """The text that the second reader is given, in plain notes and with a tempo. Repeats, rhythms and signatures it
+    must make out by itself.
     """
     return _with_tempo(canonical_repeats(plain(abc)))
 

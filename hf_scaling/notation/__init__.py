@@ -23,11 +23,11 @@ from hf_scaling.notation.events import Bar, Field, Note, Rest
 from hf_scaling.notation.fields import Key, Meter, parse_key, parse_meter, parse_unit
 from hf_scaling.notation.grammar import Machine
 from hf_scaling.notation.pitch import pitches, pitches_of
-from hf_scaling.notation.plain import plain
+from hf_scaling.notation.plain import in_full, plain
 from hf_scaling.notation.problems import CODES
 from hf_scaling.notation.repair import Repaired, Unrepairable, repair
 from hf_scaling.notation.repair.edits import Repair
-from hf_scaling.notation.repeats import canonical_repeats
+from hf_scaling.notation.repeats import canonical_repeats, played_out
 from hf_scaling.notation.steer import Grammar, State
 from hf_scaling.notation.transpose import transpose
 from hf_scaling.notation.tune import Header, header, melody, melody_of
@@ -55,6 +55,7 @@ __all__ = [
     "check",
     "file_header",
     "header",
+    "in_full",
     "judge",
     "melody",
     "melody_of",
@@ -65,6 +66,7 @@ __all__ = [
     "pitches",
     "pitches_of",
     "plain",
+    "played_out",
     "read",
     "repair",
     "split_tunes",

@@ -52,6 +52,8 @@ class BarLengths:
       the first).
     """
 
+    __slots__ = ("_before_ending", "_ending", "_first", "_problems", "_section_pickup", "_short", "_tune_pickup")
+
     def __init__(self, problems: Problems) -> None:
         """Judge a tune from its start; what is wrong goes to `problems`."""
         self._problems = problems
@@ -143,6 +145,8 @@ class Repeats:
 
     A `:|` without `|:` is legal: it repeats from the start, the last double bar or the last repeat (ABC 2.1 §4.8).
     """
+
+    __slots__ = ("_endings", "_open", "_problems", "ended", "n_marks", "n_plain")
 
     def __init__(self, problems: Problems) -> None:
         """Judge a tune from its start; what is wrong goes to `problems`."""

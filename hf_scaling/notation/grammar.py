@@ -5,7 +5,7 @@ wrong as it goes. The checker, the repairer and the fingerprint all read this on
 The rules with a memory of their own stand beside it: `lines.py`, `rhythm.py`, `groups.py` and `bars.py`.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 
 from hf_scaling.notation.bars import BarLengths, BarLine, Repeats, parse_bar_line
 from hf_scaling.notation.durations import WHOLE, Ticks, parse_length, scale, ticks_of
@@ -73,7 +73,7 @@ class Machine(Lexer):
         self.voices: set[str] = set()
         self.first_voice_end: int | None = None
         self._timed = False  # a note or a rest has come
-        self._last: list[Note] = []  # the notes that a tie or a broken rhythm mark after them refers to
+        self._last: Sequence[Note | Rest] = []  # what a tie or a mark of broken rhythm refers to
         self._last_ticks: Ticks = 0  # 0: there is nothing for a broken rhythm to refer to
         self.rhythm, self.groups = Rhythm(self.problems), Groups(self.problems)
 
@@ -155,12 +155,6 @@ class Machine(Lexer):
             *(self.unit, self.meter.compound, self._notes is None, self._timed, self.n_notes > 0),
             *(self.shorthands, self._other_voice, self._overlay),
         )
-
-    @property
-    def may_be_field(self) -> bool:
-        """Whether the letter that is pending stands where a colon makes it a field of the body."""
-        colon = self._row.moves.get(":")
-        return not self.in_header and colon is not None and colon.kind == "field"
 
     @property
     def unit(self) -> Ticks:
@@ -254,9 +248,9 @@ class Machine(Lexer):
         self._notes = notes = note_table(ticks_of(self.meter.unit_length))
         return notes
 
-    def _pass_time(self, ticks: Ticks, notes: list[Note], offset: int) -> None:
+    def _pass_time(self, ticks: Ticks, sounds: Sequence[Note | Rest], offset: int) -> None:
         self._timed = True
-        self._last, self._last_ticks = notes, ticks
+        self._last, self._last_ticks = sounds, ticks
         if ticks > MAX_NOTE:
             self._too_long(offset)
         if not (self._other_voice or self._overlay):
@@ -305,8 +299,9 @@ class Machine(Lexer):
         if not ticks:
             self._no_length(text, offset)
         ticks = scale(ticks, *self.rhythm.take())
-        self.events.append(Rest(ticks, offset))
-        self._pass_time(ticks, [], offset)
+        rest = Rest(ticks, offset)
+        self.events.append(rest)
+        self._pass_time(ticks, [rest], offset)
 
     def _bar_rest(self, text: str, offset: int) -> None:
         bars = parse_length(text[1:])[0]
@@ -346,7 +341,8 @@ class Machine(Lexer):
     def _tie(self, _text: str, _offset: int) -> None:
         chord = self.groups.chord
         for note in chord[-1:] if chord else self._last:
-            note.tie = True
+            if isinstance(note, Note):
+                note.tie = True
 
     def _shorthand(self, text: str, offset: int) -> None:
         if text not in self.shorthands:  # ABC 2.1 §4.16 lets any of these letters be a symbol
@@ -411,7 +407,7 @@ def _pending_state(kind: str, pending: str) -> Hashable:
     if kind in ("note", "rest", "chord-close"):
         return pending.lstrip("^_=ABCDEFGabcdefgzx]")
     if kind == "field" and pending[0] not in "KLMUVX":
-        return pending[0], len(pending) > 2
+        return pending[0], len(pending) if pending[2:].strip() else 0
     if kind == "quote-open":
         return len(pending)
     return min(len(pending), 2) if kind in ("decoration-open", "space", "comment") else pending

@@ -13,6 +13,8 @@ class Groups:
     chord: the notes so far of the chord that is open, None without one; grace: whether grace notes are open.
     """
 
+    __slots__ = ("_at", "_problems", "_slurs", "chord", "grace")
+
     def __init__(self, problems: Problems) -> None:
         """Nothing is open."""
         self._problems = problems

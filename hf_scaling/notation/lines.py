@@ -5,12 +5,17 @@ from collections.abc import Hashable
 from hf_scaling.notation.events import Field
 from hf_scaling.notation.problems import Problems
 
+HEADER = "TCOABDFGHNSZRMLK"
+"""Fields of a header behind X:, in the order that tunes are cleaned to; P: and Q: are left out."""
+
 _FIELDS = frozenset("ABCDEFGHIKLMNOPQRSTUVWXZmrsw+")
 _HEADER_ONLY = frozenset("ABCDFGHOSZ")
 
 
 class Lines:
     """Judges how lines begin and end."""
+
+    __slots__ = ("_blank", "_continued", "_empty", "_problems", "waiting")
 
     def __init__(self, problems: Problems) -> None:
         """Stand before the first line."""
@@ -62,21 +67,32 @@ class Lines:
 class FieldOrder:
     """Judges which fields come, and in which order; `header` holds those of the header."""
 
+    __slots__ = ("_place", "_problems", "header", "numbered")
+
     def __init__(self, problems: Problems) -> None:
         """Stand before the first field."""
         self._problems = problems
         self.header: list[Field] = []
         self.numbered = False  # X: has come
+        self._place = -1  # in HEADER, the last that has come
 
     def fork(self, problems: Problems) -> "FieldOrder":
         """A copy that reads on by itself and reports to `problems`."""
         copy = FieldOrder(problems)
-        copy.header, copy.numbered = self.header.copy(), self.numbered
+        copy.header, copy.numbered, copy._place = self.header.copy(), self.numbered, self._place
         return copy
 
     def state(self) -> Hashable:
         """All that what follows is judged by."""
-        return self.numbered, bool(self.header) and self.header[0].letter == "X", self.has_meter
+        return self.numbered, bool(self.header) and self.header[0].letter == "X", self.has_meter, self._place
+
+    @property
+    def following(self) -> str:
+        """The fields that may come next if each of HEADER comes once and in its place; none but M: as long as M: is
+        missing where it should have come.
+        """
+        later = HEADER[self._place + 1 :]
+        return later if self.has_meter else later.rstrip("LK") or "M"
 
     @property
     def has_meter(self) -> bool:
@@ -88,6 +104,7 @@ class FieldOrder:
         letter, offset = field.letter, field.offset
         if in_header:
             self.header.append(field)
+            self._place = max(self._place, HEADER.find(letter))
         elif letter in _HEADER_ONLY:
             self._problems.report("header-order", offset, f"{letter}: belongs before K:, which ends the header")
         if letter not in _FIELDS:

@@ -1,6 +1,9 @@
-"""Repeats in one form."""
+"""Repeats in one form, or written out."""
 
-from hf_scaling.notation.bars import parse_bar_line
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+from hf_scaling.notation.bars import BarLine, parse_bar_line
 from hf_scaling.notation.check import read
 
 _SECTION_ENDS = ("||", "|]", "[|")
@@ -45,3 +48,50 @@ def canonical_repeats(text: str) -> str:
         pieces += text[at:begin], new
         at = end
     return "".join(pieces) + text[at:]
+
+
+def played_out(text: str) -> str:
+    """Write every repeat out as often as it is played, with its endings, and every bar line as `|`.
+
+    A tune in several voices keeps its repeats.
+    """
+    text = canonical_repeats(text)
+    machine = read(text)
+    if len(machine.voices) > 1:
+        return text
+    key_at = next((field.offset for field in machine.fields if field.letter == "K"), -1)
+    header: list[str] = []
+    pieces: list[str] = []
+    marks: dict[int, BarLine] = {}
+    for kind, token, offset in machine.tokens:
+        if offset <= key_at:
+            header.append(token)
+        elif kind == "bar":
+            marks[len(pieces)] = line = parse_bar_line(token)
+            pieces.append("|" if line.line else " ")
+        else:
+            pieces.append(token)
+    starts = [0, *(at for at, line in marks.items() if line.repeat_start), len(pieces)]
+    played = [stretch for start, end in pairwise(starts) for stretch in _played(marks, start, end)]
+    return "".join(header) + "".join(piece for stretch in played for piece in pieces[stretch])
+
+
+def _played(marks: Mapping[int, BarLine], start: int, end: int) -> Iterator[slice]:
+    """What is played of a section that one `|:` opens, in order."""
+    inside = [(at, line) for at, line in marks.items() if start <= at < end]
+    repeat = next((at for at, line in inside if line.repeat_end), None)
+    endings = [(at, line.endings) for at, line in inside if line.endings]
+    if not endings:
+        if repeat is not None:
+            yield slice(start, repeat + 1)
+        yield slice(start, end)
+        return
+    first, last = endings[0][0], endings[-1][0]
+    rest = next((at for at, line in inside if at > last and line.strong), end)  # the last ending stands before it
+    ends = [*(at for at, _ in endings[1:]), rest]
+    for time in range(1, max(number for _, numbers in endings for number in numbers) + 1):
+        for (at, numbers), until in zip(endings, ends, strict=True):
+            if time in numbers:
+                yield slice(start, first)
+                yield slice(at, until)
+    yield slice(rest, end)

@@ -28,6 +28,8 @@ def _tuplet_time(p: int, compound: bool) -> int:
 class Rhythm:
     """The marks that wait for notes: at most one tuplet and one broken rhythm at a time."""
 
+    __slots__ = ("_at", "_broken", "_problems", "_tuplet", "_tuplet_left", "waiting")
+
     def __init__(self, problems: Problems) -> None:
         """Nothing waits."""
         self._problems = problems

@@ -10,6 +10,7 @@ been found out about a state is kept: decoding soon walks on paths that are know
 from collections.abc import Hashable
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 from hf_scaling.notation.durations import Ticks, scale
 from hf_scaling.notation.grammar import Machine
@@ -37,6 +38,9 @@ _LENGTHS = ("note", "rest", "chord-close")
 _CANDIDATES = [Fraction(n) for n in ("1", "2", "1/2", "3", "4", "3/2", "1/4", "3/4", "6", "1/8", "3/8")]
 
 
+_NOTHING: list[Any] = []
+
+
 class State:
     """One state of the grammar: the engine behind some text, and what has been found out about it.
 
@@ -49,6 +53,8 @@ class State:
     def __init__(self, machine: Machine) -> None:
         """The state of `machine`, which must not be fed any more."""
         self.machine, self.settled = machine, _settled(machine)
+        for part in (machine, self.settled):  # what nobody reads again and a fork begins anew
+            part.tokens = part.events = _NOTHING
         self.groups: tuple[str, ...] | None = None
         self.moves: dict[str, State | None] = {}
         self.may_end: bool | None = None
@@ -83,7 +89,8 @@ class Grammar:
     def groups(self, state: State) -> tuple[str, ...]:
         """Characters that the subset lets follow, legal or not, in groups that all lead to the same state."""
         if state.groups is None:
-            state.groups = tuple(self._subset.choices(state.machine, state.settled))
+            room = state.settled.room if self._strict else None
+            state.groups = tuple(self._subset.choices(state.machine, state.settled, room))
         return state.groups
 
     def move(self, state: State, group: str) -> State | None:
@@ -185,8 +192,6 @@ class Grammar:
             return "|"
         if pending == "[" and machine.repeats.first_only and machine.repeats.ended:
             return "2"
-        if kind == "shorthand" and pending == "K":
-            return ":"
         if self._is_wrong(settled):
             return None
         if settled.groups.grace or settled.groups.chord is not None:
@@ -195,7 +200,7 @@ class Grammar:
 
     def _music_way(self, machine: Machine, settled: Machine) -> str | None:
         """The same between tokens of music, or behind a token that may be complete."""
-        kind, repeats = machine.pending_kind, settled.repeats
+        kind = machine.pending_kind
         room = settled.room if self._strict else None
         if kind in _LENGTHS and room is not None:
             longer = _longer(machine, room)
@@ -214,9 +219,7 @@ class Grammar:
             if room is None:
                 return self._note
             return "\n" if kind == "bar" else None  # half a bar: its other half may only follow on the next line
-        if kind != "shorthand" and repeats.n_plain >= _BARS_TO_END and (repeats.open or repeats.first_only):
-            return ":"
-        return "|"
+        return "|" if kind == "shorthand" else _bar_end(settled)
 
 
 _INSIDE = {
@@ -232,6 +235,12 @@ def _can_end(machine: Machine) -> bool:
     """Whether a tune may end with the token that is pending: an ending needs music."""
     kind = machine.pending_kind
     return kind in _ENDS and not machine.in_header and not (kind == "bar" and machine.pending[-1].isdigit())
+
+
+def _bar_end(settled: Machine) -> str:
+    """The first character of the bar line that is next on the way."""
+    repeats = settled.repeats
+    return ":" if repeats.n_plain >= _BARS_TO_END and (repeats.open or repeats.first_only) else "|"
 
 
 def _settled(machine: Machine) -> Machine:

@@ -3,13 +3,16 @@
 It holds nearly all of what cleaned tunes hold. Left out are
 
 - `%`, backslashes, empty lines, unprintable characters, voices and overlays;
-- inline fields, fields in the body but K:, header fields but X:, K:, L:, M: and those of text, and values of K:, L: and
-  M: beyond `VALUES`;
+- inline fields and fields in the body; header fields but X:, K:, L:, M: and those of text, any of them twice or out of
+  the order of cleaned tunes, values of K:, L: and M: beyond `VALUES`, and text that is longer than 80 characters or
+  begins like a bar line: weak models write their music into the header;
+- a shorthand behind another, or with nothing behind it on its line: weak models spell words with them;
 - rests but `z`, ties of rests, spacers, `""`, `!!`, tuplets with colons, space inside groups;
 - denominators but 1, 2, 4, 8 and 16, numbers above 999, more than two octave marks or two signs of broken rhythm;
+- notes, rests, grace notes, slurs and tuplets in a bar that is full (with `bars` "strict");
 - within quotes, all but letters, digits, spaces and `.#~>'-^_`, and more than a dozen of them: weak models open a quote
   and put the rest of the tune into it;
-- a header without M:, or with two, and endings that no `:|` parts;
+- a header without M:, and endings that no `:|` parts;
 - bar lines but `| || |] |: :| :|| :: [|]` and those with one ending, and bar lines without time before them except at
   the start of a line.
 
@@ -19,6 +22,7 @@ A prompt may hold all of it.
 from collections.abc import Iterator
 from itertools import product
 
+from hf_scaling.notation.durations import Ticks
 from hf_scaling.notation.fields import parse_key
 from hf_scaling.notation.grammar import Machine
 
@@ -26,7 +30,8 @@ NOTES = "ABCDEFGabcdefg"
 DENOMINATORS = (1, 2, 4, 8, 16)
 MOST_DIGITS = 3
 _MOST_OCTAVES, _MOST_SLURS, _MOST_NUMBER = 2, 3, 6
-_TEXT_FIELDS = "TABCDFGHNORSZ"
+_MOST_TEXT = 80  # no title and no rhythm of 12,018 tunes of the laptop study is longer
+_TEXT_BEGINS = "\"'(?"  # with one of these, or a letter or digit: behind `F:|` music21 reads a header line as music
 _MODES = "maj min mix dor phr lyd loc ion aeo major minor mixolydian dorian phrygian lydian locrian ionian aeolian"
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _QUOTED = _LETTERS + "0123456789 .#~>'-^_"  # music21 stumbles over what else a quote may hold
@@ -76,6 +81,7 @@ class Subset:
         """Only characters of `alphabet` come into question."""
         self._alphabet = frozenset(alphabet)
         self._text = "".join(sorted(character for character in self._alphabet - set("%\\") if character.isprintable()))
+        self._begin = "".join(character for character in self._text if character.isalnum() or character in _TEXT_BEGINS)
         self._known: dict[str, str] = {}  # groups, and what the alphabet has of them
         self._next: dict[str, str] = {}
         for field, rest in SHORTEST.items():
@@ -85,16 +91,19 @@ class Subset:
             if rest == "\n":
                 self._next[field] += "\n"
 
-    def choices(self, machine: Machine, settled: Machine) -> list[str]:
-        """What the subset lets stand next, whether or not it would be legal here; `settled`: with its token ended."""
-        return [usable for group in self._choices(machine, settled) if (usable := self._usable(group))]
+    def choices(self, machine: Machine, settled: Machine, room: Ticks | None) -> list[str]:
+        """What the subset lets stand next, whether or not it would be legal here.
+
+        settled: the machine with its token ended; room: what the bar then has left, None if that is of no concern.
+        """
+        return [usable for group in self._choices(machine, settled, room) if (usable := self._usable(group))]
 
     def _usable(self, group: str) -> str:
         if group not in self._known:
             self._known[group] = "".join(character for character in group if character in self._alphabet)
         return self._known[group]
 
-    def _choices(self, machine: Machine, settled: Machine) -> list[str]:
+    def _choices(self, machine: Machine, settled: Machine, room: Ticks | None) -> list[str]:
         kind, pending = machine.pending_kind, machine.pending
         if kind == "field":
             return self._value(pending)
@@ -103,7 +112,7 @@ class Subset:
                 return [":"]
             if not machine.order.numbered:
                 return ["X"]
-            return [_TEXT_FIELDS, "L", "K" if machine.order.has_meter else "M"]
+            return [*machine.order.following]
         if kind == "quote-open":
             return [*([_QUOTED] if len(pending) <= _MOST_QUOTED else []), *(['"'] if len(pending) > 1 else [])]
         if kind == "decoration-open":
@@ -116,7 +125,7 @@ class Subset:
             return ["2", "["]
         if pending == "[" and machine.repeats.first_only and machine.repeats.ended:
             return ["2"]
-        return [*_longer(machine), *_starts(settled, kind, machine.shorthands)]
+        return [*_longer(machine), *_starts(settled, kind, machine.shorthands, room)]
 
     def _value(self, field: str) -> list[str]:
         letter, value = field[0], field[2:]
@@ -124,7 +133,9 @@ class Subset:
             return [*self._next.get(field, "\n")]
         if letter == "X":
             return [*("0123456789" if len(value) < _MOST_NUMBER else ""), *("\n" if value else "")]
-        return [self._text, "\n"] if value.strip() else [self._text.replace(" ", "")]
+        if not value.strip():
+            return [self._begin]
+        return [*([self._text] if len(value) < _MOST_TEXT else []), "\n"]
 
 
 def length_of(pending: str) -> str:
@@ -155,32 +166,36 @@ def _longer(machine: Machine) -> Iterator[str]:
         yield pending
     elif kind == "slur-open":
         yield from "23456789"
-    elif kind == "shorthand" and machine.may_be_field:
-        yield ":"
 
 
-def _starts(machine: Machine, before: str, shorthands: frozenset[str]) -> Iterator[str]:
-    """Characters that start a token behind one of the kind `before`."""
+def _starts(machine: Machine, before: str, shorthands: frozenset[str], room: Ticks | None) -> Iterator[str]:
+    """Characters that start a token behind one of the kind `before`; no time passes where there is no `room`."""
     groups = machine.groups
-    yield from (NOTES, "^", "_", "=")
-    if groups.grace or groups.chord is not None:
+    inside = groups.grace or groups.chord is not None
+    if before in _TIED and not inside:
+        yield from "><"
+    if room is not None and room < 0:  # nothing else makes the bar shorter
+        return
+    if room is None or room:
+        yield from (NOTES, "^", "_", "=")
+    if inside:
         if before == "note":
             yield from "}" if groups.grace else "]-"
         elif before == "tie":
             yield "]"
         return
-    yield from ("z", "".join(sorted(shorthands)), '"', "!", "{", "[")
-    if groups.n_slurs < _MOST_SLURS:
-        yield "("
-    if before in _TIED:
-        yield from "><"
+    if room is None or room:
+        yield from "z{"
+        if groups.n_slurs < _MOST_SLURS:
+            yield "("
+    yield from '"!['
+    if before != "shorthand":
+        yield "".join(sorted(shorthands))
     if before in (*_TIED, "broken"):
         yield "-"
     if before in SLUR_MAY_END:
         yield ")"
-    if before == "newline":
-        yield "K"
-    elif before not in ("space", "tuplet", "slur-open"):
+    if before not in ("space", "newline", "shorthand", "tuplet", "slur-open"):
         yield " "
         if before not in MUSIC_FOLLOWS:
             yield "\n"

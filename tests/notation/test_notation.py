@@ -13,9 +13,12 @@ from hf_scaling.notation import (
     canonical_repeats,
     check,
     header,
+    in_full,
     melody,
     parse_key,
     parse_meter,
+    plain,
+    played_out,
     read,
     repair,
 )
@@ -246,6 +249,49 @@ def test_melody_merges_ties_and_leaves_out_what_is_not_melody() -> None:
 )
 def test_canonical_repeats(body: str, canonical: str) -> None:
     assert canonical_repeats(tune(body)) == tune(canonical)
+
+
+@pytest.mark.parametrize(
+    ("body", "played"),
+    [
+        ("A|B|]", "A|B|"),
+        ("A|B:|", "|A|B||A|B|"),
+        ("A||B:|C:|", "A| |B||B| |C||C|"),
+        ("A|B::c|d:|e", "|A|B||A|B| |c|d||c|d|e"),
+        ("|:A|1B:|2c|d|]e", "|A|B|A|c|d|e"),
+        ("|:A [1B:|[2c|]", "|A  B||A  c|"),
+        ("|:A|1B:|2c:|3d||e", "|A|B|A|c|A|d|e"),
+        ("|:A|1,3B:|2c||d", "|A|B|A|c|A|B|d"),
+        ("|:A|1B:|2c:||:d:|", "|A|B|A|c| |d||d|"),
+    ],
+)
+def test_repeats_and_endings_are_played_out(body: str, played: str) -> None:
+    assert played_out(tune(body)) == tune(played)
+
+
+def test_a_tune_in_several_voices_keeps_its_repeats() -> None:
+    text = tune("V:1\n|:A:|\nV:2\n|:C:|")
+    assert played_out(text) == text
+
+
+@pytest.mark.parametrize(
+    ("body", "full"),
+    [
+        ("fF/c'", "^f1/2^F1/4=c'1/2"),
+        ("^A>B (3c2de <f/", "^A3/4=B1/4 =c2/3=d1/3=e1/6 ^f3/8"),
+        ("[A2c]3/2z>cZx", "[=A=c]3/2z3/4=c1/4z4z1/2"),
+        ("A-A-B|^c-|c-", "=A1/2-=A1/2=B1/2|^c1/2-|^c1/2"),
+        ("[Ac]-[ce]- z", "[=A=c]1/2-[=c=e]1/2 z1/2"),
+        ("A[L:1/4]A\nL:1/2\nA", "=A1/2[L:1/8]=A2\nL:1/8\n=A4"),
+    ],
+)
+def test_a_tune_in_full_leaves_nothing_to_work_out(body: str, full: str) -> None:
+    head, full_head = "X:1\nT:A\nR:B\nM:2/4\n%c\n", "X:1\nM:2/4\nL:1/8\n"
+    assert in_full(f"{head}K:G\n{body}\n") == f"{full_head}K:G\n{full}\n"
+
+
+def test_a_plain_tune_has_no_line_where_nothing_but_ornaments_stood() -> None:
+    assert plain('X:1\nK:D\nA\nT\n!f! "x"\nB|\n') == "X:1\nK:D\nA\nB|\n"
 
 
 @pytest.mark.parametrize(

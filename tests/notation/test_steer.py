@@ -1,13 +1,15 @@
 """What may follow: only what is legal, always with a way out, and nearly all of what real tunes hold."""
 
 import random
+import re
 import string
 
 import pytest
 
-from hf_scaling.data.clean import CleanOptions, CleanTune, clean
+from hf_scaling.data.clean import FIELDS, CleanOptions, CleanTune, clean
 from hf_scaling.data.sources import SourceOptions, music21_corpora
 from hf_scaling.notation import Grammar, Machine, check, read
+from hf_scaling.notation.lines import HEADER
 from hf_scaling.notation.steer import NEVER
 
 PROMPTS = [
@@ -103,6 +105,13 @@ def test_what_no_legal_tune_begins_with_has_no_state(prompt):
     assert Grammar(string.printable).read(prompt) is None
 
 
+def test_shorthands_stand_alone_and_before_what_they_adorn():
+    grammar = Grammar(string.printable)
+    behind = "".join(grammar.groups(grammar.read("X:1\nM:2/4\nL:1/8\nK:D\nA2T")))
+    assert set("A^[{(z|") <= set(behind)
+    assert not set("TLu \n") & set(behind)
+
+
 def test_a_quote_ends_before_it_swallows_the_tune():
     grammar, quote = Grammar(string.printable), 'X:1\nM:2/4\nL:1/8\nK:D\n"A B C D E F'
     assert group_of(grammar, grammar.read(quote), "G")
@@ -113,6 +122,35 @@ def test_an_alphabet_without_what_the_way_needs_has_no_way():
     assert Grammar("ABC|\n").read("") is None
 
 
+def test_a_header_has_each_field_once_and_in_the_order_of_cleaned_tunes():
+    assert [letter for letter in FIELDS if letter not in "XPQ"] == [*HEADER]
+    grammar, rng = Grammar(string.printable), random.Random(3)
+    for prompt in ["", "X:1\n"] * 4:
+        lines = by_chance(grammar, prompt, 250, rng).split("\n")
+        header = lines[: 1 + next(place for place, line in enumerate(lines) if line.startswith("K:"))]
+        letters = [line[0] for line in header]
+        assert letters == [letter for letter in FIELDS if letter in letters]
+        assert {"X", "M", "K"} <= set(letters)
+        assert all(len(line) <= 82 and (line[2].isalnum() or line[2] in "\"'(?") for line in header)
+        assert not any(re.match("[A-Za-z]:[^|:]", line) for line in lines[len(header) :])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "following"),
+    [
+        ("X:1\n", "TCOABDFGHNSZRM"),
+        ("X:1\nR:Jig\n", "M"),
+        ("X:1\nR:Jig\nT:Of the wrong order\nT:Twice\n", "M"),
+        ("X:1\nL:1/8\n", "M"),
+        ("X:1\nL:1/8\nM:C\n", "K"),
+        ("X:1\nM:C\nQ:1/4=90\n", "LK"),
+    ],
+)
+def test_a_header_goes_on_with_what_a_prompt_has_left_out(prompt, following):
+    grammar = Grammar(string.printable)
+    assert grammar.groups(grammar.read(prompt)) == tuple(following)
+
+
 def test_need_is_never_without_an_end_in_reach():
     grammar = Grammar(string.printable)
     state = grammar.read("X:1\nM:4/4\nL:1/8\nK:D\nA8|")
@@ -121,16 +159,15 @@ def test_need_is_never_without_an_end_in_reach():
     assert grammar.need(grammar.read("X:1\nM:4/4\nL:1/8\nK:D\nA6")) == len("A2") + 1 < NEVER
 
 
-def test_nearly_all_music_of_real_tunes_can_be_written():
+def test_nearly_all_real_tunes_can_be_written():
     bundled = list(music21_corpora.read(SourceOptions()))[::40]
     tunes = [clean(tune.text, CleanOptions(30, 2048, "strict")) for tune in bundled]
     texts = [tune.text for tune in tunes if isinstance(tune, CleanTune)]
     grammar = Grammar(string.printable + "".join(texts))
     written = 0
     for text in texts:
-        header = text.index("\nK:") + 1
-        state = grammar.read(text[:header])
-        for character in text[header:]:
+        state = grammar.read("")
+        for character in text:
             group = state and group_of(grammar, state, character)
             state = grammar.move(state, group) if group else None
         written += bool(state and grammar.may_end(state))
