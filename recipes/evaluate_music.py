@@ -14,8 +14,8 @@ from pathlib import Path
 from hf_scaling.records import exit_code
 from hf_scaling.report import write_report
 from hf_scaling.study.options import make_parser
-from hf_scaling.study.worth import RECORD, Drawing, evaluate_music
-from hf_scaling.study.worth_trends import describe_worth
+from hf_scaling.study.worth import Drawing, evaluate_music
+from hf_scaling.study.worth_trends import RECORD, describe_worth
 
 
 def main(argv: Sequence[str] | None = None) -> int:

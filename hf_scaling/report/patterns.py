@@ -141,7 +141,7 @@ def _trends(worth: Record) -> list[str]:
             for word, some in (("rising with size:", risen), ("falling with size:", fallen))
             if some
         ]
-        told = "; ".join(parts) if parts else "no metric changes with size by more than the noise"
+        told = "; ".join(parts) if parts else f"of {len(mine)} metrics none changes with size beyond doubt"
         found.append(f"{formats.family(family)}: {told}.")
     return found
 

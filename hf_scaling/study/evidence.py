@@ -6,13 +6,15 @@ from typing import Any
 
 import yaml
 
-from hf_scaling.records import LEDGER, UserError, finished_rows, write_json
+from hf_scaling.records import LEDGER, UserError, finished_rows, read_json, write_json
 from hf_scaling.study.compare import compare_pairs
 from hf_scaling.study.figures import draw_figures
 from hf_scaling.study.fits import fit_points
 from hf_scaling.study.forecasts import score
 from hf_scaling.study.joint import joint_laws
 from hf_scaling.study.points import read_points
+from hf_scaling.study.worth_trends import RECORD as WORTH
+from hf_scaling.study.worth_trends import write_worth
 
 Row = dict[str, Any]
 # name, what it follows from, what it writes below the study, how it is made -> its key
@@ -108,3 +110,5 @@ def derive(study: Path) -> None:
     if not rows:
         raise UserError(f"{study / LEDGER}: no finished run in it")
     evidence_stages(study, rows, families, level, seed, _at_once)
+    if (study / WORTH).exists():  # what was measured of tunes stays, and what follows from it is made
+        write_worth(read_json(study / WORTH), study)

@@ -24,7 +24,7 @@ from hf_scaling.music.preferences import Answer
 from hf_scaling.music.score import tunes_to_svg
 from hf_scaling.notation import Field, Unrepairable, check, plain, read, repair
 from hf_scaling.records import UserError, content_hash, read_json, read_jsonl, write_json, write_text
-from hf_scaling.study.worth import RECORD, TUNES
+from hf_scaling.study.worth_trends import RECORD, TUNES
 
 REAL = "real tunes"
 _FEWEST_NOTES = 16  # less is over before one has listened

@@ -27,12 +27,11 @@ from hf_scaling.records import (
     finished_rows,
     read_json,
     read_jsonl,
-    write_json,
     write_jsonl,
 )
-from hf_scaling.study.worth_trends import draw_worth, worth_trends
+from hf_scaling.study.worth_trends import TUNES, write_worth
 
-RECORD, ROWS, TUNES = "music.json", "music.jsonl", "music"
+ROWS = "music.jsonl"
 _METHOD = 1  # raised when a number comes to mean something else: what was measured before is measured again
 _MOST_REAL = 500  # tunes of a split; more would narrow no interval that matters, and distances grow with their square
 _AT_ONCE = 16
@@ -103,10 +102,7 @@ def evaluate_music(study: Path, drawing: Drawing) -> dict[str, Any]:
         "longest_human": yardstick.longest_human,
         "models": [{name: value for name, value in row.items() if name != "key"} for row in ordered],
     }
-    record["trends"] = worth_trends(ordered, LEVEL)
-    write_json(study / RECORD, record)
-    draw_worth(record, study / TUNES)
-    return record
+    return write_worth(record, study)
 
 
 def as_records(estimates: dict[str, Estimate]) -> dict[str, dict[str, float]]:

@@ -5,15 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 from hf_scaling.laws import fit_power
 from hf_scaling.laws.plots import save_figure
 from hf_scaling.laws.plots.metrics import metrics_figure, metrics_table
-from hf_scaling.laws.trend import fit_trend
+from hf_scaling.laws.trend import Trend, fit_trend, holm
 from hf_scaling.models import FAMILIES
+from hf_scaling.music.estimate import LEVEL
 from hf_scaling.music.metrics import METRICS
+from hf_scaling.records import write_json
 
-FIGURE = "metrics"
+RECORD, TUNES, FIGURE = "music.json", "music", "metrics"
 _FALL_TO_A_FLOOR = ("pitch_class_divergence", "interval_divergence", "rhythm_divergence")
 _CURVE_POINTS = 60
 _DRAWN = (
@@ -27,47 +30,66 @@ Record = dict[str, Any]
 def worth_trends(models: Sequence[Record], level: float) -> list[Record]:
     """One record for each family and metric, over the runs of the longest horizon.
 
-    A straight line in log N for all; for divergences, which fall to a floor, the power form a·N^-alpha + c too, which
-    takes the line's place where its exponent is resolved. `curve` is None where neither is.
+    A straight line in log N for all, resolved by its p-value after Holm for all of them; for divergences, which fall to
+    a floor, the power form a·N^-alpha + c takes the place of a resolved line where its exponent is resolved too.
+    `curve` is None where nothing is.
     """
     runs = [model for model in models if not model["best"]]
     horizon = max((run["n_tokens"] for run in runs), default=0)
     longest = [run for run in runs if run["n_tokens"] == horizon]
-    found = []
-    for family in dict.fromkeys(run["family"] for run in longest):
-        for metric in METRICS:
-            points = [
-                (run["n_params"], run["metrics"][metric]["value"])
-                for run in longest
-                if run["family"] == family and metric in run["metrics"]
-            ]
-            n, values = np.array(points, dtype=float).reshape(-1, 2).T
-            trend = _trend(metric, n, values, level)
-            found.append({"family": family, "metric": metric, "n_points": len(points), **trend})
-    return found
+    points = {
+        (family, metric): [run for run in longest if run["family"] == family and metric in run["metrics"]]
+        for family in dict.fromkeys(run["family"] for run in longest)
+        for metric in METRICS
+    }
+    lines = {key: _line(key[1], runs, level) for key, runs in points.items()}
+    tested = [key for key, line in lines.items() if line]
+    adjusted = dict(zip(tested, holm([line.p for line in lines.values() if line]), strict=True))
+    return [
+        {"family": family, "metric": metric, "n_points": len(runs)}
+        | _trend(metric, runs, lines[family, metric], adjusted.get((family, metric)), level)
+        for (family, metric), runs in points.items()
+    ]
 
 
-def _trend(metric: str, n: np.ndarray, values: np.ndarray, level: float) -> Record:
-    line = fit_trend(n, values, level)
-    if line is None:
-        return {"slope": None, "interval": None, "verdict": "too few sizes", "form": None, "alpha": None, "curve": None}
-    record: Record = {"slope": line.slope, "interval": list(line.interval), "verdict": line.verdict, "alpha": None}
+def _line(metric: str, runs: Sequence[Record], level: float) -> Trend | None:
+    found = [run["metrics"][metric] for run in runs]
+    width = 2 * norm.ppf(0.5 + LEVEL / 2)  # of an interval in standard errors
+    return fit_trend(
+        [run["n_params"] for run in runs],
+        [one["value"] for one in found],
+        level,
+        [(one["high"] - one["low"]) / width for one in found],
+    )
+
+
+def _trend(metric: str, runs: Sequence[Record], line: Trend | None, p: float | None, level: float) -> Record:
+    nothing = {"slope": None, "interval": None, "p": None, "form": None, "alpha": None, "curve": None}
+    if line is None or p is None:
+        return nothing | {"verdict": "too few sizes"}
+    n = np.array([run["n_params"] for run in runs])
+    values = np.array([run["metrics"][metric]["value"] for run in runs])
     grid = np.geomspace(n.min(), n.max(), _CURVE_POINTS)
-    form, curve = ("line", line.predict(grid)) if line.verdict == "resolved" else (None, None)
-    if metric in _FALL_TO_A_FLOOR and (values > 0).all():
+    resolved = p < 1 - level
+    record: Record = {"slope": line.slope, "interval": list(line.interval), "p": p, "alpha": None}
+    form, curve = ("line", line.predict(grid)) if resolved else (None, None)
+    if resolved and metric in _FALL_TO_A_FLOOR and (values > 0).all():
         power = fit_power(n, values, level=level)
         if power.resolved:
             form, curve = "power", power.predict(grid)
             record |= {"alpha": power.alpha, "alpha_interval": list(power.alpha_interval)}
     drawn = None if curve is None else {"n": grid.tolist(), "value": curve.tolist()}
-    return record | {"form": form, "curve": drawn}
+    return record | {"verdict": "resolved" if resolved else "not resolved", "form": form, "curve": drawn}
 
 
-def draw_worth(record: Record, folder: Path) -> None:
-    """Write the figure of `music.json`, as PNG, SVG and the CSV behind it, into `folder`."""
+def write_worth(record: Record, study: Path) -> Record:
+    """Write and return `music.json` of what was measured, with its trends, and its figure as PNG, SVG and CSV."""
+    record = record | {"trends": worth_trends(record["models"], record["level"])}
+    write_json(study / RECORD, record)
     shown = [_panel(record, name) for name in _DRAWN if any(name in model["metrics"] for model in record["models"])]
     if any(series["points"] for panel in shown for series in panel["series"]):
-        save_figure(metrics_figure(shown), metrics_table(shown), folder, FIGURE)
+        save_figure(metrics_figure(shown), metrics_table(shown), study / TUNES, FIGURE)
+    return record
 
 
 def _panel(record: Record, name: str) -> Record:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +55,7 @@ def _blocks(stream: np.ndarray, context_length: int, filler: int) -> tuple[torch
 @contextmanager
 def _whole_float32() -> Iterator[None]:
     """Without TF32, of which a GPU's LSTM makes use by default: it keeps 10 bits of float32's 23."""
-    lstm = torch.backends.cudnn.rnn  # by itself, for its neighbours' older names clash with it
+    lstm: Any = torch.backends.cudnn.rnn  # by itself, for its neighbours' older names clash with it
     before = lstm.fp32_precision
     lstm.fp32_precision = "ieee"
     try:
