@@ -10,8 +10,9 @@ once, the result is the same. On it stand
 - `repair` (`repair.py`): mend a tune, with a log;
 - `pitches` (`pitch.py`): the MIDI number of every note; `transpose` (`transpose.py`): a tune in another key;
 - `Grammar` (`steer.py`): which characters may follow some text, and how far a legal end is, for constrained decoding;
-- `canonical_repeats` (`repeats.py`), `plain` (`plain.py`): every repeat as `|: ... :|`, and a tune without ornaments,
-  for players that get anything else wrong.
+- `canonical_repeats`, `played_out` (`repeats.py`): every repeat as `|: ... :|`, and none at all, for all is played out;
+- `plain`, `in_full` (`plain.py`): a tune without ornaments, and one with every accidental and length written in full;
+  these four are for players that get anything else wrong.
 
 The standard followed is ABC 2.1 (https://abcnotation.com/wiki/abc:standard:v2.1), as folk tunes use it.
 """

@@ -52,12 +52,16 @@ class BarLengths:
       the first).
     """
 
-    __slots__ = ("_before_ending", "_ending", "_first", "_problems", "_section_pickup", "_short", "_tune_pickup")
+    __slots__ = (
+        *("_before_ending", "_ending", "_first", "_problems", "_section_pickup", "_short", "_tune_pickup"),
+        "_whole",
+    )
 
     def __init__(self, problems: Problems) -> None:
         """Judge a tune from its start; what is wrong goes to `problems`."""
         self._problems = problems
         self._first = True  # no bar of this section has been heard
+        self._whole = False  # a bar of this section was full
         self._ending = False  # this bar opens a numbered ending
         self._tune_pickup: Ticks | None = None  # None until the first bar has been heard
         self._section_pickup: Ticks = 0
@@ -69,13 +73,13 @@ class BarLengths:
         copy = BarLengths(problems)
         copy._first, copy._ending, copy._short = self._first, self._ending, self._short
         copy._tune_pickup, copy._section_pickup = self._tune_pickup, self._section_pickup
-        copy._before_ending = self._before_ending
+        copy._before_ending, copy._whole = self._before_ending, self._whole
         return copy
 
     def state(self) -> Hashable:
         """All that what follows is judged by."""
         pickups = self._tune_pickup, self._section_pickup, self._before_ending
-        return self._first, self._ending, *pickups, self._short and (self._short[0], self._short[2])
+        return self._first, self._whole, self._ending, *pickups, self._short and (self._short[0], self._short[2])
 
     def wanted(self, full: Ticks, at_line_end: bool) -> Ticks:
         """How long the bar that has begun must become: `full`, or the other half of the bar before it.
@@ -88,6 +92,21 @@ class BarLengths:
         half, _, strong = self._short
         return full - half if strong or at_line_end else 0
 
+    @property
+    def halved(self) -> bool:
+        """Whether a bar that is short waits for its other half."""
+        return self._short is not None
+
+    def may_end_short(self) -> bool:
+        """Whether folk tunes end a bar that is short with a strong bar line here: only if its part has a full bar, or
+        in an ending, or where the tune begins with it.
+        """
+        return self._whole or self._ending or self._tune_pickup is None
+
+    def reopen(self) -> None:
+        """A second ending comes: it belongs to the section that `:|` has just ended."""
+        self._whole = True
+
     def close(self, ticks: Ticks, full: Ticks | None, line: BarLine, offset: int, at_line_end: bool) -> None:
         """A bar of `ticks` ends at a bar line at `offset`; `full`: the length it should have, None if it is free.
 
@@ -97,12 +116,14 @@ class BarLengths:
             self._judge(ticks, full, line, offset, at_line_end)
         elif full is None:
             self._short = None
+        self._whole = self._whole or ticks == full
         if line.endings:
             if line.endings[0] == 1:
                 self._before_ending = self._short[0] if self._short else 0
             self._ending, self._first = True, False
         elif ticks or line.strong:
             self._ending, self._first = False, line.strong
+            self._whole = self._whole and not line.strong
 
     def finish(self) -> None:
         """The tune is over: a half bar still waiting for its other half is short."""

@@ -29,7 +29,8 @@ class Machine(Lexer):
     """Feed it a tune (`feed`, then `close`) and read `tokens`, `events`, `problems`, `fields` and the counts.
 
     `n_notes` counts every note but grace notes, `n_bars` the bars of the first voice that hold time. `bar_ticks` is
-    the time since the last bar line, `full_bar` the length that a bar should have (None where the metre is free);
+    the time since the last bar line, `full_bar` the length that a bar should have (None where the metre is free),
+    `written` how long the last note or rest is without the marks of rhythm that change it;
     after `close`, `open_ticks` is the time that no bar line ends, `music_at` where music began without a K: field,
     `voices` the V: names in the body, and `first_voice_end` where the text left the first voice, None where it
     ends in it.
@@ -40,7 +41,7 @@ class Machine(Lexer):
         *("tokens", "events", "problems", "fields", "voices", *_RULES),
         *("meter", "music_at", "first_voice_end", "n_notes", "n_bars", "bar_ticks", "full_bar", "open_ticks"),
         *("_notes", "_meter_ticks", "_bar_cut", "_at_line_end", "shorthands", "_problems_before"),
-        *("_first_voice", "_other_voice", "_overlay", "_timed", "_last", "_last_ticks", "_shares"),
+        *("_first_voice", "_other_voice", "_overlay", "_timed", "_last", "_last_ticks", "written", "_shares"),
     )
 
     def __init__(self) -> None:
@@ -75,6 +76,7 @@ class Machine(Lexer):
         self._timed = False  # a note or a rest has come
         self._last: Sequence[Note | Rest] = []  # what a tie or a mark of broken rhythm refers to
         self._last_ticks: Ticks = 0  # 0: there is nothing for a broken rhythm to refer to
+        self.written: Ticks = 0
         self.rhythm, self.groups = Rhythm(self.problems), Groups(self.problems)
 
     def token(self, kind: str, text: str, offset: int) -> None:
@@ -83,7 +85,11 @@ class Machine(Lexer):
         if kind == "space":  # a fifth of all tokens
             return
         if self._shares and (
-            kind != "note" or self.lines.waiting or self.rhythm.waiting or self.groups.chord is not None
+            kind != "note"
+            or self.lines.waiting
+            or self.rhythm.waiting
+            or self.groups.grace
+            or self.groups.chord is not None
         ):
             self._own()  # most notes change no rule
         if self.lines.waiting and kind not in _LAYOUT:
@@ -120,7 +126,8 @@ class Machine(Lexer):
         copy.meter, copy._meter_ticks, copy.full_bar = self.meter, self._meter_ticks, self.full_bar
         copy.bar_ticks, copy._bar_cut, copy.open_ticks = self.bar_ticks, self._bar_cut, self.open_ticks
         copy._notes, copy.n_notes, copy.n_bars = self._notes, self.n_notes, self.n_bars
-        copy._timed, copy._last_ticks, copy._at_line_end = self._timed, self._last_ticks, self._at_line_end
+        copy._timed, copy._last_ticks, copy.written = self._timed, self._last_ticks, self.written
+        copy._at_line_end = self._at_line_end
         copy.music_at, copy._problems_before, copy.shorthands = self.music_at, self._problems_before, self.shorthands
         copy._first_voice, copy.first_voice_end, copy.voices = self._first_voice, self.first_voice_end, self.voices
         copy._other_voice, copy._overlay, copy.fields = self._other_voice, self._overlay, self.fields
@@ -143,12 +150,12 @@ class Machine(Lexer):
         That holds for what `steer.py` lets follow: a broken rhythm stands right behind its note, for example. bars:
         whether the lengths of bars decide too.
         """
-        times: tuple[Hashable, ...] = self.bar_ticks > 0, self._bar_cut > 0
+        # a mark of broken rhythm refers to the last note, nothing else does
+        last = (self.written, self._last_ticks if bars else 0) if self.pending[:1] in ("<", ">") else 0
+        times: tuple[Hashable, ...] = last, self.bar_ticks > 0, self._bar_cut > 0
         if bars:
-            # a mark of broken rhythm refers to the last note, nothing else does
-            last = self._last_ticks if self.pending[:1] in ("<", ">") else 0
             bar = self.bar_ticks, self._bar_cut, self.full_bar, self._meter_ticks
-            times = *bar, last, self._at_line_end, self.lengths.state()
+            times = last, *bar, self._at_line_end, self.lengths.state()
         return (
             *(self._row, _pending_state(self._row.kind, self.pending), self.in_header and self.order.state()),
             *(self.lines.state(), self.groups.state(), self.rhythm.state(), self.repeats.state(), times),
@@ -265,6 +272,7 @@ class Machine(Lexer):
     def _note(self, text: str, offset: int) -> None:
         groups = self.groups
         if groups.grace:
+            groups.n_grace += 1
             position, alter, _ = note_table(WHOLE)[text]
             self.events.append(Note(position, alter, 0, offset, main=False, grace=True))
             return
@@ -276,8 +284,9 @@ class Machine(Lexer):
         if not ticks:
             self._no_length(text, offset)
         chord = groups.chord
+        written = ticks
         if self.rhythm.waiting and (chord is None or not ticks):
-            ticks = scale(ticks, *self.rhythm.take())
+            ticks = scale(ticks, *self.rhythm.take(ticks))
         if ticks > MAX_NOTE:
             self._too_long(offset)
         main = not (self._other_voice or self._overlay or chord)
@@ -286,7 +295,7 @@ class Machine(Lexer):
         if chord is not None:  # the chord's own length, tuplet and broken rhythm come at its end
             chord.append(note)
             return
-        self._timed, self._last, self._last_ticks = True, [note], ticks
+        self._timed, self._last, self._last_ticks, self.written = True, [note], ticks, written
         if main:
             self.bar_ticks += ticks
 
@@ -298,7 +307,8 @@ class Machine(Lexer):
         ticks = scale(notes.unit, *parse_length(text[1:]))
         if not ticks:
             self._no_length(text, offset)
-        ticks = scale(ticks, *self.rhythm.take())
+        self.written = ticks
+        ticks = scale(ticks, *self.rhythm.take(ticks))
         rest = Rest(ticks, offset)
         self.events.append(rest)
         self._pass_time(ticks, [rest], offset)
@@ -314,7 +324,7 @@ class Machine(Lexer):
 
     def _broken_rhythm(self, text: str, offset: int) -> None:
         may_be = self._last_ticks and self.groups.chord is None
-        before = self.rhythm.broken(text, offset) if may_be else None
+        before = self.rhythm.broken(text, self.written, offset) if may_be else None
         if before is None:
             self._report("broken-rhythm", offset, "a broken rhythm mark without a note before it")
             return
@@ -331,9 +341,11 @@ class Machine(Lexer):
         notes = self.groups.close_chord(offset)
         if not notes:
             return
-        length, rhythm = parse_length(text[1:]), self.rhythm.take()
+        length = parse_length(text[1:])
         if not length[0]:
             self._no_length(text, offset)
+        self.written = scale(notes[0].duration, *length)
+        rhythm = self.rhythm.take(self.written)
         for note in notes:
             note.duration = scale(scale(note.duration, *length), *rhythm)
         self._pass_time(notes[0].duration, notes, offset)
@@ -371,8 +383,10 @@ class Machine(Lexer):
         if line.endings:  # the second ending takes up the bar where the first one did
             if line.endings[0] == 1:
                 self._bar_cut = self.bar_ticks
-            elif not self.bar_ticks:
-                self.bar_ticks = self._bar_cut
+            else:
+                self.lengths.reopen()
+                if not self.bar_ticks:
+                    self.bar_ticks = self._bar_cut
 
     def _end_bar(self, line: BarLine, offset: int) -> None:
         self.lengths.close(self.bar_ticks, self.full_bar, line, offset, self._at_line_end)

@@ -10,16 +10,17 @@ from hf_scaling.notation.problems import Problems
 class Groups:
     """Judges that groups are closed, and knows which one is open.
 
-    chord: the notes so far of the chord that is open, None without one; grace: whether grace notes are open.
+    chord: the notes so far of the chord that is open, None without one; grace: whether grace notes are open;
+    n_grace: how many there are so far.
     """
 
-    __slots__ = ("_at", "_problems", "_slurs", "chord", "grace")
+    __slots__ = ("_at", "_problems", "_slurs", "chord", "grace", "n_grace")
 
     def __init__(self, problems: Problems) -> None:
         """Nothing is open."""
         self._problems = problems
         self.chord: list[Note] | None = None
-        self.grace = False
+        self.grace, self.n_grace = False, 0
         self._at = 0  # where the open chord or grace group began
         self._slurs: list[int] = []
 
@@ -27,13 +28,18 @@ class Groups:
         """A copy that reads on by itself and reports to `problems`."""
         copy = Groups(problems)
         copy.chord = None if self.chord is None else [replace(note) for note in self.chord]
-        copy.grace, copy._at, copy._slurs = self.grace, self._at, self._slurs.copy()
+        copy.grace, copy.n_grace, copy._at, copy._slurs = self.grace, self.n_grace, self._at, self._slurs.copy()
         return copy
 
     def state(self) -> Hashable:
         """All that what follows is judged by: of a chord its first note's length, which becomes its own."""
         first = self.chord[0].duration if self.chord else 0
-        return self.chord is None, first, self.grace, len(self._slurs)
+        return self.chord is None, first, self.grace, self.n_notes, len(self._slurs)
+
+    @property
+    def n_notes(self) -> int:
+        """How many notes the group has that is open."""
+        return self.n_grace if self.grace else len(self.chord or ())
 
     @property
     def n_slurs(self) -> int:
@@ -58,7 +64,7 @@ class Groups:
         """Grace notes begin."""
         if self.grace:
             self.end()
-        self.grace, self._at = True, offset
+        self.grace, self.n_grace, self._at = True, 0, offset
 
     def close_grace(self, offset: int) -> None:
         """Grace notes end."""

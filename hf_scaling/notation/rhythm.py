@@ -3,6 +3,7 @@
 from collections.abc import Hashable
 from functools import lru_cache
 
+from hf_scaling.notation.durations import Ticks
 from hf_scaling.notation.problems import Problems
 
 _MOST_SIGNS = 4  # ">>>>" makes the longer note 31/16
@@ -26,14 +27,19 @@ def _tuplet_time(p: int, compound: bool) -> int:
 
 
 class Rhythm:
-    """The marks that wait for notes: at most one tuplet and one broken rhythm at a time."""
+    """The marks that wait for notes: at most one tuplet and one broken rhythm at a time.
 
-    __slots__ = ("_at", "_broken", "_problems", "_tuplet", "_tuplet_left", "waiting")
+    waiting: whether some mark waits for the next note; length: how long the notes before it are, as written, that the
+    mark binds to it, None if there are none. Validity does not ask that it be as long.
+    """
+
+    __slots__ = ("_at", "_broken", "_problems", "_tuplet", "_tuplet_left", "length", "waiting")
 
     def __init__(self, problems: Problems) -> None:
         """Nothing waits."""
         self._problems = problems
-        self.waiting = False  # some mark waits for the next note
+        self.waiting = False
+        self.length: Ticks | None = None
         self._broken: Factor | None = None  # of the next length
         self._tuplet: Factor = (1, 1)
         self._tuplet_left = 0  # notes that it still holds for
@@ -42,13 +48,18 @@ class Rhythm:
     def fork(self, problems: Problems) -> "Rhythm":
         """A copy that reads on by itself and reports to `problems`."""
         copy = Rhythm(problems)
-        copy.waiting, copy._broken, copy._at = self.waiting, self._broken, self._at
+        copy.waiting, copy.length, copy._broken, copy._at = self.waiting, self.length, self._broken, self._at
         copy._tuplet, copy._tuplet_left = self._tuplet, self._tuplet_left
         return copy
 
     def state(self) -> Hashable:
         """All that what follows is judged by."""
-        return self._broken, self._tuplet_left and (self._tuplet_left, *self._tuplet)
+        return self._broken, self.length, self._tuplet_left and (self._tuplet_left, *self._tuplet)
+
+    @property
+    def pair(self) -> bool:
+        """Whether a broken rhythm waits for its second note."""
+        return self._broken is not None
 
     @property
     def factors(self) -> list[Factor]:
@@ -59,14 +70,15 @@ class Rhythm:
             factors[0] = numerator * self._broken[0], denominator * self._broken[1]
         return factors
 
-    def take(self) -> Factor:
-        """The factor of the next length; it is used up."""
+    def take(self, written: Ticks) -> Factor:
+        """The factor of the next length, which is `written`; it is used up."""
         numerator, denominator = self._broken or (1, 1)
         self._broken = None
         if self._tuplet_left:
             self._tuplet_left -= 1
             numerator, denominator = numerator * self._tuplet[0], denominator * self._tuplet[1]
         self.waiting = self._tuplet_left > 0
+        self.length = (self.length or written) if self.waiting else None
         return numerator, denominator
 
     def tuplet(self, text: str, compound: bool, offset: int) -> None:
@@ -79,14 +91,14 @@ class Rhythm:
             self._tuplet = q or _tuplet_time(p, compound), p
             self._at, self.waiting = offset, True
 
-    def broken(self, text: str, offset: int) -> Factor | None:
-        """A mark such as `>` comes: returns the factor of the note before it, None if there can be no mark here."""
+    def broken(self, text: str, written: Ticks, offset: int) -> Factor | None:
+        """A mark such as `>` comes behind a note: returns that note's factor, None if there can be no mark here."""
         if self._broken or len(text) > _MOST_SIGNS:
             return None
         whole = 2 ** len(text)
         longer, shorter = (2 * whole - 1, whole), (1, whole)
         before, self._broken = (longer, shorter) if text[0] == ">" else (shorter, longer)
-        self._at, self.waiting = offset, True
+        self._at, self.waiting, self.length = offset, True, written
         return before
 
     def end_bar(self) -> None:
@@ -97,4 +109,4 @@ class Rhythm:
 
     def drop(self) -> None:
         """Forget what waits."""
-        self.waiting, self._broken, self._tuplet_left = False, None, 0
+        self.waiting, self.length, self._broken, self._tuplet_left = False, None, None, 0

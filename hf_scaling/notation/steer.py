@@ -1,10 +1,11 @@
 """What may follow, and the shortest way to a legal end: the notation engine as a constrained decoder sees it.
 
 A `State` is the engine where it stands after some text. A character may follow if it is in the subset that decoders
-write (`subset.py`), if the engine, forked and fed with it, finds nothing wrong, and if from there a legal end can be
-reached. `_way` knows the way there, character by character; its length, `State.need`, is what a decoder holds against
-the number of characters that it may still write. Texts that may go on in the same ways share one state, and what has
-been found out about a state is kept: decoding soon walks on paths that are known.
+write (`subset.py`), if the engine, forked and fed with it, finds nothing wrong, if what it ends is as folk tunes have
+it (`customs.py`), and if from there a legal end can be reached. `_way` knows the way there, character by character; its
+length, `State.need`, is what a decoder holds against the number of characters that it may still write. Texts that may
+go on in the same ways share one state, and what has been found out about a state is kept: decoding soon walks on paths
+that are known.
 """
 
 from collections.abc import Hashable
@@ -12,7 +13,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from hf_scaling.notation.durations import Ticks, scale
+from hf_scaling.notation.customs import ends_oddly, is_odd
+from hf_scaling.notation.durations import Ticks
 from hf_scaling.notation.grammar import Machine
 from hf_scaling.notation.subset import (
     DENOMINATORS,
@@ -104,7 +106,7 @@ class Grammar:
     def may_end(self, state: State) -> bool:
         """Whether the text is a legal tune as it stands."""
         if state.may_end is None:
-            state.may_end = _can_end(state.machine) and self._ends(state.settled)
+            state.may_end = _can_end(state.machine) and self._ends(state.machine, state.settled)
         return state.may_end
 
     def need(self, state: State) -> int:
@@ -129,7 +131,7 @@ class Grammar:
                     need = length + self._needs[key]
                     break
                 passed.append((key, length))
-            if may_end and self._ends(settled):
+            if may_end and self._ends(machine, settled):
                 need = length + 1
                 break
             following = self._fed(machine, settled, way) if way and self._alphabet.issuperset(way) else None
@@ -144,7 +146,7 @@ class Grammar:
     def _fed(self, machine: Machine, settled: Machine, text: str) -> Machine | None:
         """A fork of `machine` that has read `text`; None if that is wrong."""
         longer = machine.may_take_in(text[0])
-        if not longer and self._is_wrong(settled):
+        if not longer and (self._is_wrong(settled) or is_odd(machine, settled, self._strict)):
             return None
         fed = (machine if longer else settled).fork()
         fed.feed(text)
@@ -168,8 +170,10 @@ class Grammar:
         full = settled.room if self._strict else 0
         return not (groups.n_slurs or repeats.open or settled.rhythm.waiting or (full and settled.bar_ticks))
 
-    def _ends(self, settled: Machine) -> bool:
-        """Whether the tune is legal if it ends here, by the engine itself."""
+    def _ends(self, machine: Machine, settled: Machine) -> bool:
+        """Whether the tune is legal if it ends here, by the engine itself, and as folk tunes are."""
+        if is_odd(machine, settled, self._strict) or (self._strict and ends_oddly(settled)):
+            return False
         closed = settled.fork()
         closed.close()
         return not (self._is_wrong(settled) or self._is_wrong(closed)) and (
@@ -202,24 +206,28 @@ class Grammar:
         """The same between tokens of music, or behind a token that may be complete."""
         kind = machine.pending_kind
         room = settled.room if self._strict else None
-        if kind in _LENGTHS and room is not None:
+        if kind in _LENGTHS:
             longer = _longer(machine, room)
             if longer:
                 return longer
         if room is not None and room < 0:
             return None
+        if is_odd(machine, settled, self._strict):
+            return "|" if machine.pending == "|" and not machine.repeats.first_only else None
         if settled.groups.n_slurs and kind in SLUR_MAY_END:
             return ")"
         if kind == "bar" and machine.pending == ":|" and machine.repeats.first_only:
             return "2"
         if room or settled.rhythm.waiting:
-            length = "" if room is None else _wanted(settled, room, settled.unit)
+            length = _wanted(settled, room, settled.unit)
             return None if length is None else self._note + length
         if not settled.bar_ticks or kind in MUSIC_FOLLOWS:
             if room is None:
                 return self._note
             return "\n" if kind == "bar" else None  # half a bar: its other half may only follow on the next line
-        return "|" if kind == "shorthand" else _bar_end(settled)
+        if kind == "shorthand" or (self._strict and settled.lengths.halved):  # a half may begin a part, not end one
+            return "|"
+        return _bar_end(settled)
 
 
 _INSIDE = {
@@ -263,20 +271,23 @@ def _header_way(machine: Machine) -> str:
     return "\n" if value.strip() else "1"
 
 
-def _wanted(machine: Machine, room: Ticks, unit: Ticks) -> str | None:
+def _wanted(machine: Machine, room: Ticks | None, unit: Ticks) -> str | None:
     """The length of a next note, in units of `unit` ticks, that leads to a full bar; None if there is none.
 
-    The last note of a tuplet or broken rhythm must leave as much room as another note can fill.
+    room: None if any bar will do. Notes that a tuplet or broken rhythm binds are equally long, and leave what another
+    note can fill.
     """
-    factors = machine.rhythm.factors
+    rhythm = machine.rhythm
+    if room is None:
+        return _length_between(rhythm.length or unit, unit)
+    factors = rhythm.factors
     if not factors:
         return _length_between(room, unit)
-    one = [scale(unit, *factor) for factor in factors]
-    for length in _CANDIDATES:
-        left = room - one[0] * length
-        fits = left >= sum(one[1:]) * min(length, Fraction(1))
-        if fits and (len(one) > 1 or not left or _length_text(Fraction(left) / Fraction(machine.unit))):
-            return _length_text(length)
+    total = sum(Fraction(*factor) for factor in factors)
+    for length in [rhythm.length] if rhythm.length else [candidate * unit for candidate in _CANDIDATES]:
+        left = room - length * total
+        if not left or (left > 0 and _length_between(left, machine.unit) is not None):
+            return _length_between(length, unit)
     return None
 
 
@@ -294,16 +305,18 @@ def _length_text(length: Fraction) -> str | None:
     return ("" if numerator == 1 else str(numerator)) + divisor
 
 
-def _longer(machine: Machine, room: Ticks) -> str | None:
-    """What to add to the length that is pending, None if nothing; `room`: what it leaves as it is, maybe below 0."""
-    chord, before = machine.groups.chord, machine.room
-    assert before is not None
+def _longer(machine: Machine, room: Ticks | None) -> str | None:
+    """What to add to the length that is pending, None if nothing.
+
+    room: what it leaves of the bar as it is, maybe below 0; None if any bar will do.
+    """
+    chord, before = machine.groups.chord, None if room is None else machine.room
     unit = chord[0].duration if chord else machine.unit
     length = length_of(machine.pending)
     wanted = _wanted(machine, before, unit)
     if wanted and wanted.startswith(length):
         return wanted[len(length) :]
-    if room < 0:
+    if before is not None and room is not None and room < 0:
         _, slash, divisor = length.partition("/")
         if not slash:
             return "/"

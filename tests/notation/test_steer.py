@@ -3,12 +3,13 @@
 import random
 import re
 import string
+from itertools import pairwise
 
 import pytest
 
 from hf_scaling.data.clean import FIELDS, CleanOptions, CleanTune, clean
 from hf_scaling.data.sources import SourceOptions, music21_corpora
-from hf_scaling.notation import Grammar, Machine, check, read
+from hf_scaling.notation import WHOLE, Bar, Grammar, Machine, check, read
 from hf_scaling.notation.lines import HEADER
 from hf_scaling.notation.steer import NEVER
 
@@ -23,10 +24,18 @@ PROMPTS = [
     "X:1\nM:3/4\nL:1/8\nU:J=!trill!\nK:D % a remark\n((A2B2)J[CE",
     "X:1\nM:2/4\nL:1/8\nK:D\nA2|B4|c4|1d2:",
 ]
+HEADER_OF = "X:1\nM:{}\nL:1/8\nK:D\n".format
 
 
 def group_of(grammar, state, character):
     return next((group for group in grammar.groups(state) if character in group), None)
+
+
+def may_follow(grammar, text, character):
+    """Whether the decoder may write `character` behind `text`."""
+    state = grammar.read(text)
+    group = state and group_of(grammar, state, character)
+    return bool(group and grammar.move(state, group))
 
 
 def by_chance(grammar, prompt, room, rng):
@@ -157,6 +166,89 @@ def test_need_is_never_without_an_end_in_reach():
     assert grammar.need(state) == 1
     assert grammar.may_end(state)
     assert grammar.need(grammar.read("X:1\nM:4/4\nL:1/8\nK:D\nA6")) == len("A2") + 1 < NEVER
+
+
+@pytest.mark.parametrize(("start", "most", "end"), [("[", 5, "]"), ("{", 8, "}")])
+def test_a_group_holds_no_more_notes_than_folk_tunes_have(start, most, end):
+    grammar = Grammar(string.printable)
+    for number in range(1, most + 2):
+        text = HEADER_OF("4/4") + start + ("A" * number if start == "{" else "ABcdef"[:number])
+        assert [may_follow(grammar, text, c) for c in "g^_="] == [number < most] * 4
+        assert may_follow(grammar, text, end)
+
+
+@pytest.mark.parametrize("bars", ["strict", "any"])
+@pytest.mark.parametrize(
+    ("written", "length"),
+    [
+        ("A2>B", "2"),
+        ("A2<z", "2"),
+        ("A/>>B", "/"),
+        ("[A2c2]>B", "2"),
+        ("B2>[Ac]", "2"),
+        ("B2>[A2c2]", ""),
+        ("(3A2B2c", "2"),
+        ("(3A/B/>c", "/"),
+    ],
+)
+def test_notes_that_a_mark_of_rhythm_binds_are_written_equally_long(bars, written, length):
+    grammar = Grammar(string.printable, bars)
+    for longer in ("", "2", "4", "/", "3", "3/2", "/4"):
+        text = HEADER_OF("4/4") + written + longer
+        assert may_follow(grammar, text, "c") == (longer == length), text
+        assert check(text + "c").parses
+
+
+def test_a_broken_rhythm_is_begun_only_where_its_second_note_fits_the_bar():
+    grammar = Grammar(string.printable)
+    assert may_follow(grammar, HEADER_OF("4/4") + "A4", ">")
+    assert not may_follow(grammar, HEADER_OF("4/4") + "A6", ">")
+    assert grammar.need(grammar.read(HEADER_OF("4/4") + "A3>")) == len("A3A2") + 1
+
+
+def test_marks_of_rhythm_are_not_piled_up():
+    grammar = Grammar(string.printable)
+    assert not may_follow(grammar, HEADER_OF("4/4") + "A>B", ">")
+    assert may_follow(grammar, HEADER_OF("4/4") + "A>(", "B")
+    assert not may_follow(grammar, HEADER_OF("4/4") + "A>(", "3")
+
+
+@pytest.mark.parametrize(
+    ("written", "character", "legal"),
+    [
+        ("c8|A4", "|", True),  # a complement, if another | follows
+        ("c8|A4|", "|", True),
+        ("c8|A4|", "\n", False),  # not to be continued on the next line
+        ("A4|", "\n", True),  # a pickup
+        ("A4|c8|A4||", "\n", True),
+        ("A4|c8|A4||B4|", "c", True),
+        ("A4|c8|A4:|\nB4|", "c", True),
+        ("A4|B4||", "\n", False),  # a part of two half bars
+        ("c8||A4||", "\n", False),  # a part of one
+        ("A4|:", "c", True),  # the pickup of the tune
+        ("A4|c8|1c8|A4:|2c8|A4||", "\n", True),
+        ("|:A4|c8|1A4:|[2A4||", "\n", True),
+    ],
+)
+def test_a_bar_is_cut_only_at_the_edges_of_a_part(written, character, legal):
+    assert may_follow(Grammar(string.printable), HEADER_OF("4/4") + written, character) == legal
+    assert may_follow(Grammar(string.printable, "any"), HEADER_OF("4/4") + written, character)
+
+
+def test_no_tune_ends_in_half_bars_only():
+    grammar = Grammar(string.printable)
+    assert not grammar.may_end(grammar.read(HEADER_OF("4/4") + "A4|B4"))
+    assert grammar.may_end(grammar.read(HEADER_OF("4/4") + "A4|c8|B4"))
+    assert check(HEADER_OF("4/4") + "A4|B4").strict
+
+
+def test_what_chance_writes_has_no_two_short_bars_side_by_side_in_a_part():
+    grammar, rng = Grammar(string.printable), random.Random(5)
+    for _ in range(20):
+        text = by_chance(grammar, HEADER_OF("2/4"), 200, rng)
+        bars = [event for event in read(text).events if isinstance(event, Bar) and event.duration]
+        for before, bar in pairwise(bars):
+            assert before.line.strong or WHOLE // 2 in (before.duration, bar.duration), text
 
 
 def test_nearly_all_real_tunes_can_be_written():
