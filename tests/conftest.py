@@ -118,6 +118,8 @@ class Running:
 
     def __init__(self, ask: Callable[[dict[str, Any]], str], job: dict[str, Any], folder: Path):
         self._ask, self._out, self._err = ask, folder / "stdout", folder / "stderr"
+        for path in (self._out, self._err):
+            path.touch()  # it may be killed before it comes to open them
         job |= {"stdout": str(self._out), "stderr": str(self._err)}
         self.pid = int(ask(job))
         self._status: int | None = None

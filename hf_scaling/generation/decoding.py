@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from hf_scaling.generation.cache import empty_cache
 from hf_scaling.generation.constraint import Constraint, constraint_for
 from hf_scaling.generation.sampling import Sampler
 from hf_scaling.models import generation_limit
@@ -125,7 +125,7 @@ def _decode(
     rows = torch.arange(len(ids))  # those still in the batch
     written = torch.empty(len(ids), room, dtype=torch.long)
     ended = torch.zeros(len(ids), dtype=torch.bool)  # of the rows in the batch
-    cache: dict[str, Any] = {}
+    cache = empty_cache(model)
     for step in range(room):
         output = model(input_ids=ids.to(model.device), use_cache=True, logits_to_keep=1, **cache)
         cache = {name: output[name] for name in ("past_key_values", "cache_params") if output.get(name) is not None}

@@ -5,9 +5,11 @@ import string
 
 import pytest
 import torch
+from transformers import DynamicCache
 
 from hf_scaling.data.clean import CleanOptions, CleanTune, clean
 from hf_scaling.generation import Generation, build_prompt, generate_tunes
+from hf_scaling.generation.cache import empty_cache
 from hf_scaling.models import FAMILIES, Size, Vocabulary, build_config, build_model, generation_limit
 from hf_scaling.records import UserError
 from hf_scaling.tokenization import SPECIAL_TOKENS, build_tokenizer
@@ -165,3 +167,24 @@ def test_a_prompt_that_leaves_no_room_is_refused_before_anything_is_drawn(model,
 
 def test_no_prompts_give_no_tunes(model, tokenizer):
     assert generate_tunes(model, tokenizer, [], []) == []
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_room_for_what_is_to_come_changes_no_number(family, tokenizer):
+    vocabulary = Vocabulary(len(tokenizer), tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id)
+    model = build_model(build_config(family, Size.parse("a=16x2x2x32"), vocabulary, 200), 0).eval()
+    ids = torch.randint(len(tokenizer), (5, 150), generator=torch.Generator().manual_seed(0))
+    ours, theirs = empty_cache(model)["past_key_values"], DynamicCache(config=model.config)
+    parts = [ids[:, :3], *(ids[:, place : place + 1] for place in range(3, 150))]
+    rows = torch.arange(5)
+    for step, part in enumerate(parts):
+        with torch.inference_mode():
+            found = [
+                model(input_ids=part[rows], past_key_values=cache, use_cache=True).logits for cache in (ours, theirs)
+            ]
+        assert torch.equal(*found)
+        if step in (40, 100):  # rows end and leave
+            rows, going = rows[[0, 2, -1]], torch.tensor([0, 2, len(rows) - 1])
+            ours.reorder_cache(going)
+            theirs.reorder_cache(going)
+    assert ours.get_seq_length() == 150
