@@ -110,9 +110,9 @@ def test_conventions_of_n_that_disagree_are_told(study: Path, change: Change) ->
 def test_better_only_where_the_interval_says_so(study: Path, loss: float, stderr: float, verdict: str) -> None:
     set_losses(study, "folk_lstm", loss, stderr)
     # on the same tunes the two are compared more sharply; without that, by the ledger alone
-    assert "At the largest matched size" not in words(study)
+    assert "at the largest matched size" not in words(study)
     (study / "comparison.json").unlink()
-    assert f"At the largest matched size, 3M (N = 3.12M), {verdict}" in words(study)
+    assert f": at the largest matched size, 3M (N = 3.12M), {verdict}" in words(study)
 
 
 def test_exponents_are_compared_with_an_interval_in_one_place(study: Path, change: Change) -> None:
