@@ -13,6 +13,7 @@ _COSTS = {
     "flops_causal": "training compute C, causal attention",
     "wall_seconds": "wall-clock seconds of training",
 }
+_MINUS = "\N{MINUS SIGN}"
 _NO_BREAK = "\N{NON-BREAKING HYPHEN}"
 _WHERE = ("highest loss that both reach", "middle", "lowest")
 
@@ -57,7 +58,8 @@ def _sentence(text: str) -> str:
 
 def _said(found: Record) -> str:
     """The sentence of a part, without the verdict that stands beside it."""
-    return labelled(found["sentence"].removeprefix(f"{found['verdict']}: "))
+    text = labelled(found["sentence"].removeprefix(f"{found['verdict']}: ")).replace("alpha(", "α(")
+    return re.sub(r"(?<!\w)-(?=\d)|(?<=\) )-(?= )", _MINUS, text)
 
 
 def _size_row(size: Record) -> Record:

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from hf_scaling.laws.diagnostics import LackOfFit, lack_of_fit
+from hf_scaling.laws.diagnostics import NO_FIT, LackOfFit, lack_of_fit
 from hf_scaling.report import formats
 from hf_scaling.report.shapes import Record
 
 # parameter -> how it stands in L(N, D) = E + A·N^-alpha + B·D^-beta
 _NAMES = {"alpha": "α", "beta": "β", "E": "E", "A": "A", "B": "B"}
 _POWERS = ("A", "B")
-NO_FIT = "the form does not fit"
 _BEYOND = 1.01  # times the compute of the largest run, from where on an optimum is said to be extrapolated
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from hf_scaling.laws.diagnostics import NO_FIT
 from hf_scaling.report import formats
-from hf_scaling.report.finding import direction, level, rungs
+from hf_scaling.report.finding import direction, level, misfit, rungs
 from hf_scaling.report.frontier import misfitting
 from hf_scaling.report.reading import Study
 from hf_scaling.report.shapes import Record
@@ -49,6 +50,12 @@ def _fit_limits(study: Study) -> list[str]:
                 "intervals allow for that, but the form of the law is assumed, not tested, and R² says nothing about "
                 "it."
             )
+    unfit = dict.fromkeys(fit["family"] for fit in (study.fits or {}).get("fits", []) if fit["verdict"] == NO_FIT)
+    if names := [formats.family(family) for family in unfit]:
+        found.append(
+            f"The form of L(N) does not fit {formats.listed(names)}: the exponent, the band and what is read off the "
+            "curve hold no further than a rough line through these runs."
+        )
     if study.joint and (names := [formats.family(family) for family in misfitting(study.joint)]):
         found.append(
             f"The form of L(N, D) does not fit {formats.listed(names)}, so nothing follows there for the best balance "
@@ -146,6 +153,9 @@ def _beyond_band(study: Study, fit: Record) -> str | None:
     curve = fit.get("curve") or {}
     if fit["n_convention"] != "total" or not curve.get("n") or fit["family"] not in study.families:
         return None
+    if fit["verdict"] == NO_FIT:
+        p = f", p = {fit['lack_of_fit']['p']:.2g}" if "p" in fit["lack_of_fit"] else ""
+        return f"The law of {formats.family(fit['family'])}: already contradicted by its own runs ({misfit(fit)}{p})."
     if fit["verdict"] != "resolved" or not curve.get("lower"):
         return (
             f"{formats.family(fit['family'])}: its exponent is not resolved, so no single run could contradict it; "

@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, UndefinedError
 
+from hf_scaling.laws.diagnostics import NO_FIT
 from hf_scaling.records import UserError, write_text
 from hf_scaling.report import formats, svg
 from hf_scaling.report.charts import cost_charts, loss_charts
@@ -20,7 +21,6 @@ from hf_scaling.report.embed import figure_uri
 from hf_scaling.report.families import families_view, figure_name
 from hf_scaling.report.forecasts import coverage, forecast_clause, forecast_rows, unmade
 from hf_scaling.report.frontier import (
-    NO_FIT,
     frontier_rows,
     joint_figures,
     joint_rows,
@@ -147,6 +147,7 @@ def _laws(study: Study) -> dict[str, Any]:
         "optima": optimum_rows(joint, study.finished) if joint else [],
         "sensitivity": sensitivity(joint) if joint else [],
         "fits": fits,
+        "unfit": list(dict.fromkeys(formats.family(fit["family"]) for fit in fits if fit["verdict"] == NO_FIT)),
         "warnings": _warnings(fits),
     }
 

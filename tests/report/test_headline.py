@@ -52,8 +52,8 @@ def test_an_exception_at_one_size_does_not_stand_for_all(study: Path, change: Ch
 
     change("comparison.json", alter)
     told = (
-        "LSTM is better from 30k (by 0.240 [0.225, 0.255]) to 300k (by 0.100 [0.085, 0.115]), at 1M neither is shown to be "
-        "better (0.010 [−0.005, 0.025]), GPT-2 is better at 3M by 0.015 [0.0002, 0.030] (90 % intervals in nats per "
+        "LSTM is better from 30k (by 0.240 [0.225, 0.255]) to 300k (by 0.100 [0.085, 0.115]), at 1M neither is shown "
+        "to be better (0.010 [−0.005, 0.025]), GPT-2 is better at 3M by 0.015 [0.0002, 0.030] (90 % intervals in nats per "
         "token, of evaluation and seeds, not corrected for 5 comparisons)"
     )
     assert told in sentences(study)["Families."]
