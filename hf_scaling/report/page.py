@@ -19,7 +19,7 @@ from hf_scaling.report.decisions import decisions
 from hf_scaling.report.efficiency import efficiency_rows, efficiency_sentences
 from hf_scaling.report.embed import figure_uri
 from hf_scaling.report.families import families_view, figure_name
-from hf_scaling.report.forecasts import coverage, forecast_clause, forecast_rows, unmade
+from hf_scaling.report.forecasts import coverage, forecast_clause, forecast_rows, forms_note, unmade
 from hf_scaling.report.frontier import (
     frontier_rows,
     joint_figures,
@@ -136,6 +136,7 @@ def _laws(study: Study) -> dict[str, Any]:
         "forecasts": forecast_rows(scores),
         "forecast_clause": forecast_clause(scores),
         "coverage": coverage(scores),
+        "forms_note": forms_note(scores),
         "unmade": unmade(scores),
         "pairs": [families_view(*numbered) for numbered in enumerate(study.comparisons or [])],
         "joint_rows": joint_rows(joint) if joint else [],

@@ -175,7 +175,10 @@ def test_one_family_is_not_compared(study: Path) -> None:
 
 def test_forecasts_stand_beside_outcomes_and_those_not_made_have_a_reason(study: Path, change: Change) -> None:
     text = render(study).text
-    assert "GPT-2 3M 3.12M 4.19M power 2 1.530 [1.500, 1.560] 1.525 0.33 % yes yes 6.23 %" in text
+    assert (
+        "GPT-2 3M 3.12M 4.19M power 2 1.530 [1.500, 1.560] 1.525 0.33 % yes yes 6.23 % – 2030-01-01T00:00:00Z 00000000"
+        in text
+    )
     assert "No forecast of folk_lstm-3M-00000000: too few runs." in text
     change("scores.json", lambda scores: scores.clear())
     assert "No run was forecast" in render(study).text

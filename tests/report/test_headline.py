@@ -53,8 +53,8 @@ def test_an_exception_at_one_size_does_not_stand_for_all(study: Path, change: Ch
     change("comparison.json", alter)
     told = (
         "LSTM is better from 30k (by 0.240 [0.225, 0.255]) to 300k (by 0.100 [0.085, 0.115]), at 1M neither is shown "
-        "to be better (0.010 [−0.005, 0.025]), GPT-2 is better at 3M by 0.015 [0.0002, 0.030] (90 % intervals in nats per "
-        "token, of evaluation and seeds, not corrected for 5 comparisons)"
+        "to be better (0.010 [−0.005, 0.025]), GPT-2 is better at 3M by 0.015 [0.0002, 0.030] (90 % intervals in nats "
+        "per token, of evaluation and seeds, not corrected for 5 comparisons)"
     )
     assert told in sentences(study)["Families."]
 
@@ -111,12 +111,13 @@ def test_a_family_that_never_gets_there_is_told_with_a_bound(
 
 def test_forecasts_are_scored_beside_persistence(study: Path, change: Change) -> None:
     words = (
-        "of 1 sealed forecast 1 held its run in its 90 % interval, with an error of 0.33 %, better than the 6.23 % of"
+        "1 forecast was sealed, with 1 outcome; 90 % intervals held 1 of 1 of GPT-2; the mean error is 0.33 %, better than "
+        "the 6.23 % of expecting"
     )
     assert words in sentences(study)["Tested."]
     change("scores.json", lambda scores: scores[0].update(error=0.1, inside={"0.5": False, "0.9": False}))
     assert (
-        "1 sealed forecast 0 held its run in its 90 % interval, with an error of 10.00 %, no better than"
+        "90 % intervals held 0 of 1 of GPT-2; the mean error is 10.00 %, no better than"
         in (sentences(study)["Tested."])
     )
 
