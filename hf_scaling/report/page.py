@@ -14,11 +14,11 @@ from hf_scaling.laws.diagnostics import NO_FIT
 from hf_scaling.records import UserError, write_text
 from hf_scaling.report import formats, svg
 from hf_scaling.report.charts import cost_charts, loss_charts
-from hf_scaling.report.corpus import against_compressor, baseline_rows, leak_rows
+from hf_scaling.report.corpus import against_compressor, baseline_rows, best_passes, leak_rows
 from hf_scaling.report.decisions import decisions
 from hf_scaling.report.efficiency import efficiency_rows, efficiency_sentences
 from hf_scaling.report.embed import figure_uri
-from hf_scaling.report.families import families_view, figure_name
+from hf_scaling.report.families import families_view, figure_name, labelled
 from hf_scaling.report.forecasts import coverage, forecast_clause, forecast_rows, forms_note, unmade
 from hf_scaling.report.frontier import (
     frontier_rows,
@@ -95,6 +95,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["labelled"] = labelled
     environment.filters.update({name: getattr(formats, name) for name in _FILTERS})
     return environment.get_template("template.html")
 
@@ -172,6 +173,7 @@ def _data(study: Study) -> dict[str, Any]:
         "leaks": leak_rows(study.leaks) if study.leaks else [],
         "baselines": baseline_rows(study),
         "verdict_on_baselines": against_compressor(study),
+        "best_passes": best_passes(study),
         "base_run": next((run for run in study.finished if run["run_id"] == source), None),
     }
 
@@ -211,10 +213,10 @@ def _facts(study: Study) -> list[tuple[str, str]]:
         ("parameters N", f"{formats.NBSP}–{formats.NBSP}".join(ends)),
         ("training tokens D", f"{formats.NBSP}–{formats.NBSP}".join(_ends(study.horizons))),
     ]
-    scored = [*runs, *([study.best] if study.best else [])]
-    if bpc := [run["val_bpc"] for run in scored if run.get("val_bpc") is not None]:
-        label = "lowest validation loss" + (", of the best model" if study.best else "")
-        facts.append((label, f"{formats.fixed(min(bpc), 2)} bpc"))
+    if bpc := [run["val_bpc"] for run in runs if run.get("val_bpc") is not None]:
+        facts.append(("lowest validation loss of a run", f"{formats.fixed(min(bpc), 2)} bpc"))
+    if study.best:
+        facts.append(("best model, trained on", f"{formats.fixed(study.best['val_bpc'], 2)} bpc"))
     if study.samples:
         summary = music_summary(study.samples)
         facts.append(("tunes valid as written", f"{summary['valid']} of {summary['total']}"))

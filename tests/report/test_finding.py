@@ -95,7 +95,7 @@ def test_a_law_that_does_not_fit_its_runs_is_not_told_without_that(study: Path, 
         "The law of GPT-2: already contradicted by its own runs (1.5 % off and seeds 0.5 % apart, p = 0.001)."
     )
     assert contradicted in page
-    assert "whose mean loss lies outside" not in page
+    assert "seeds lies outside" not in page
 
 
 def test_conventions_of_n_that_disagree_are_told(study: Path, change: Change) -> None:

@@ -111,8 +111,8 @@ def test_a_family_that_never_gets_there_is_told_with_a_bound(
 
 def test_forecasts_are_scored_beside_persistence(study: Path, change: Change) -> None:
     words = (
-        "1 forecast was sealed, with 1 outcome; 90 % intervals held 1 of 1 of GPT-2; the mean error is 0.33 %, better than "
-        "the 6.23 % of expecting"
+        "1 forecast was sealed, with 1 outcome; 90 % intervals held 1 of 1 of GPT-2; the mean error is 0.33 %, better "
+        "than the 6.23 % of expecting"
     )
     assert words in sentences(study)["Tested."]
     change("scores.json", lambda scores: scores[0].update(error=0.1, inside={"0.5": False, "0.9": False}))
