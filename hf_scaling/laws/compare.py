@@ -3,18 +3,23 @@
 import math
 from dataclasses import dataclass
 
+from hf_scaling.laws.diagnostics import NO_FIT
 from hf_scaling.laws.interval import Interval, format_interval
 from hf_scaling.laws.power import PowerFit
 
 
 @dataclass(frozen=True)
 class ExponentDifference:
-    """alpha of the first family less alpha of the second, with its interval at `level` (None: an open end)."""
+    """alpha of the first family less alpha of the second, with its interval at `level` (None: an open end).
+
+    `unfit` names the families whose own runs contradict the form: their exponents are those of no law.
+    """
 
     names: tuple[str, str]
     difference: float
     interval: Interval
     level: float
+    unfit: tuple[str, ...] = ()
 
     @property
     def resolved(self) -> bool:
@@ -24,8 +29,8 @@ class ExponentDifference:
 
     @property
     def verdict(self) -> str:
-        """`resolved` or `not resolved`."""
-        return "resolved" if self.resolved else "not resolved"
+        """`resolved` or `not resolved`; that the form does not fit, where it does not fit both."""
+        return NO_FIT if self.unfit else "resolved" if self.resolved else "not resolved"
 
     @property
     def sentence(self) -> str:
@@ -35,6 +40,10 @@ class ExponentDifference:
             f"alpha({first}) - alpha({second}) = {self.difference:+.3f}, "
             f"{100 * self.level:g} % interval {format_interval(self.interval)}"
         )
+        if self.unfit:
+            return (
+                f"{NO_FIT}: the runs of {' and '.join(self.unfit)} contradict it, so that exponents say little; {found}"
+            )
         if self.resolved:
             larger = first if self.difference > 0 else second
             # not of the loss itself: one that is nearer its floor can have the larger exponent and fall more slowly
@@ -69,4 +78,7 @@ def compare_exponents(first: PowerFit, second: PowerFit, names: tuple[str, str])
     if first.level != second.level:
         raise ValueError(f"both fits need one level, got {first.level} and {second.level}")
     interval = difference_interval(first.alpha, first.alpha_interval, second.alpha, second.alpha_interval)
-    return ExponentDifference(names, first.alpha - second.alpha, interval, first.level)
+    unfit = tuple(
+        name for name, fit in zip(names, (first, second), strict=True) if (lack := fit.lack_of_fit) and lack.certain
+    )
+    return ExponentDifference(names, first.alpha - second.alpha, interval, first.level, unfit)

@@ -1,6 +1,7 @@
 """Does a family gain by a longer context? Losses by the number of tokens that precede a token in its block."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from hf_scaling.laws.forms import Array
 
@@ -50,8 +51,11 @@ def context_sentence(bins: list[ContextBin], names: tuple[str, str]) -> str:
         return f"{names[1] if at.difference > 0 else names[0]} is lower by {abs(at.difference):.3f} nats"
 
     trend = "grows" if abs(long.difference) > abs(short.difference) else "shrinks"
-    turns = (short.difference > 0) != (long.difference > 0)
+    signs = [at.difference > 0 for at in bins]
+    turns = sum(one != other for one, other in pairwise(signs))
+    times = {1: "once", 2: "twice"}.get(turns, f"{turns} times")
+    course = f"changes sides {times} over all lengths" if turns else trend
     return (
         f"not tested: {lower(short)} after {short.tokens} of context, {lower(long)} after {long.tokens}: the gap "
-        f"{'changes sides' if turns else trend}; without an interval, for losses by tune and position are not stored"
+        f"{course}; without an interval, for losses by tune and position are not stored"
     )

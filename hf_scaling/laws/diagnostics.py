@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import fdtrc
 
+NO_FIT = "the form does not fit"  # a verdict, in place of one on the exponents of the form
 _LISTED = 3  # of one kind of warning
 _CHANCE = 0.01  # of a form that holds being found wrong
 
@@ -73,7 +74,7 @@ class LackOfFit(NamedTuple):
     @property
     def warnings(self) -> list[str]:
         """The warning that a fit gives where it is certain."""
-        return [f"the form does not fit: {self.sentence}"] if self.certain else []
+        return [f"{NO_FIT}: {self.sentence}"] if self.certain else []
 
 
 def lack_of_fit(cells: ArrayLike, residuals: ArrayLike, n_parameters: int) -> LackOfFit | None:

@@ -98,16 +98,19 @@ class Multiplier:
         return f"not resolved: the interval {reason}; {found}"
 
     def reason(self, at: AtLoss) -> str | None:
-        """Why there is no multiplier at one of the losses; None where there is one."""
+        """Why there is no multiplier at one of the losses, to which runs of both families came; None where there is."""
         if at.multiplier is not None:
             return None
         if slow := [name for name, x in zip(self.names, at.reached, strict=True) if x is None]:
-            return f"the curve of {' and that of '.join(slow)} levels off above {at.loss:.3f} nats"
+            return (
+                f"the curve of {' and that of '.join(slow)} levels off above {at.loss:.3f} nats, which its runs reach"
+            )
         far = zip(self.names, at.beyond, strict=True)
-        told = [f"{name} only {times:.1f} times" for name, times in far if times is not None and times > _FAR]
-        return (
-            f"{at.loss:.3f} nats are reached by the curve of {' and by that of '.join(told)} beyond the {self.unit} of "
-            "its runs"
+        return "; ".join(
+            f"the curve of {name} misses its own runs: they reach {at.loss:.3f} nats, it does only {times:.1f} times "
+            f"beyond their {self.unit}"
+            for name, times in far
+            if times is not None and times > _FAR
         )
 
     @property

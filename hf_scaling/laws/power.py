@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import fdtri
 
-from hf_scaling.laws.diagnostics import data_warnings
+from hf_scaling.laws.diagnostics import LackOfFit, data_warnings, lack_of_fit
 from hf_scaling.laws.forms.runs import RANGE
 from hf_scaling.laws.interval import Interval, format_interval
 from hf_scaling.laws.profile import Ellipse, Profile
@@ -134,6 +134,12 @@ class PowerFit:
             bounds = "[{}, {}]".format(*self.profile.bounds)
             return f"alpha is not resolved: {found}; the interval is open, it runs to the end of the search {bounds}"
         return f"alpha is not resolved: {found}; the interval is wider than the estimate"
+
+    @property
+    def lack_of_fit(self) -> LackOfFit | None:
+        """Whether runs of one size say that the form is wrong; None where no two are of one size."""
+        x = self.profile.x + self.profile.log_scale
+        return lack_of_fit(x[:, None], np.log(self.profile.y / self.predict(np.exp(x))), N_PARAMETERS)
 
     def predict(self, n: ArrayLike) -> NDArray[np.float64]:
         """The curve at sizes `n` (any shape), in nats."""

@@ -89,7 +89,7 @@ def _curve(study: Study, fit: Record) -> Curve | None:
 def _alt(fits: list[Record], convention: str) -> str:
     parts = [
         f"{formats.family(fit['family'])}: {fit['n_points']} points, α "
-        + (formats.interval(fit["intervals"].get("alpha"), 2) if fit["verdict"] == "resolved" else "not resolved")
+        + (formats.interval(fit["intervals"].get("alpha"), 2) if fit["verdict"] == "resolved" else fit["verdict"])
         for fit in fits
     ]
     return "; ".join([f"Validation loss against the number of parameters, {formats.convention(convention)}", *parts])

@@ -40,6 +40,15 @@ def baseline_rows(study: Study) -> list[Record]:
     return sorted(rows, key=lambda row: row["test"])
 
 
+def best_passes(study: Study) -> float | None:
+    """How often the best model read its text, with the run that it goes on from; None where not known."""
+    best = study.best or {}
+    run = next((run for run in study.finished if run["run_id"] == best.get("from_run_id")), None)
+    if run is None or not best.get("n_unique_tokens"):
+        return None
+    return float((run["n_tokens"] + best["n_tokens"]) / best["n_unique_tokens"])
+
+
 def against_compressor(study: Study) -> str | None:
     """Whether the best model needs fewer bits for the test tunes than PPMd, or None where either is missing."""
     clause = compressor_clause(study)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from hf_scaling.report import formats
 from hf_scaling.report.reading import Study
+from hf_scaling.report.shapes import Record
 
 
 class Decision(NamedTuple):
@@ -52,10 +53,12 @@ def _architecture(study: Study) -> Decision:
     ladder = study.config.get("ladder") or []
     decided = [
         f"{formats.listed(names)} at {len(ladder)} sizes, {formats.listed([str(rung) for rung in ladder])} "
-        "(width × layers × heads × inner width)."
+        "(width × layers × heads × inner width, of a transformer)."
     ]
     if "folk_lstm" in study.families and len(names) > 1:
-        decided.append("Sizes of one name are matched in total N, for which the width of the LSTM is solved.")
+        decided.append(
+            "Sizes of one name are matched in total N: the LSTM, without heads or inner width, has the width for it."
+        )
     decided.append("Initial weights scale with 1/√width, so that small models do not spend their run on warming up.")
     challenges = []
     if gap := _worst_match(study):
@@ -87,9 +90,11 @@ def _training(study: Study) -> Decision:
     optimizer = {"adamw": "AdamW", "muon": "Muon for hidden matrices and AdamW for the rest"}.get(
         str(config.get("optimizer")), formats.plain(config.get("optimizer"))
     )
-    schedule = {"wsd": "constant and then falling linearly to 0", "cosine": "a cosine"}.get(
+    schedule = {"wsd": f"constant and then falling linearly to 0{_last(config)}", "cosine": "a cosine"}.get(
         str(config.get("schedule")), "as in the configuration"
     )
+    if config.get("warmup_fraction"):
+        schedule += f" after a warm-up of {formats.percent(config['warmup_fraction'])} of the updates"
     decided = [
         f"Optimizer: {optimizer}; learning rate: {schedule}, ending exactly at D, so that only cooled-down models are "
         "compared.",
@@ -120,8 +125,13 @@ def _training(study: Study) -> Decision:
         future.append("More seeds (replicates) would put what another seed changes into the intervals.")
     if not config.get("tune_sizes"):
         future.append("Rates tuned at three sizes or more (tune_sizes) would take a known bias off the exponents.")
-    future.append("Larger models on longer text, where the law as it stands here would be put to a harder test.")
+    future.append("Larger models on longer text would tell how far the laws reach.")
     return Decision("Training", decided, challenges, future)
+
+
+def _last(config: Record) -> str:
+    share = config.get("decay_fraction")
+    return f" in the last {formats.percent(share)}" if share else ""
 
 
 def _rates(study: Study) -> list[str]:

@@ -7,6 +7,8 @@ from hf_scaling.report import formats
 from hf_scaling.report.reading import Study
 from hf_scaling.report.shapes import Record
 
+_MORE = {"learning rates": "tuning", "best": "the best model"}  # stages that train outside the runs
+
 
 def efficiency_rows(study: Study) -> list[Record]:
     """One row for each family, size and horizon: means over its finished runs; numbers, None where none is known."""
@@ -50,13 +52,23 @@ def _total(study: Study) -> list[str]:
     devices = list(dict.fromkeys(run["device"] for run in study.finished if run.get("device")))
     flops = sum(run["flops"] for run in study.finished)
     where = f" on {formats.listed(devices)}" if devices else ""
-    shared = ", what runs of several horizons share counted in each of them" if len(study.horizons) > 1 else ""
-    told = (
-        f"{len(seconds)} finished runs took {formats.duration(sum(seconds))} of training{where}, their times added up"
-    )
+    took = study.ran if study.ran is not None else sum(seconds)
+    told = f"{len(seconds)} finished runs took {formats.duration(took)}{where}, their times added up"
     if study.elapsed is not None:
         told += f"; from the first start to the last end {formats.duration(study.elapsed)} passed"
-    return [f"{told}. They cost {formats.power_of_ten(flops)} training FLOPs{shared}."]
+    more = [
+        f"{label} took {formats.duration(study.seconds[name])}"
+        for name, label in _MORE.items()
+        if name in study.seconds
+    ]
+    told = "; besides, ".join(filter(None, [told, formats.listed(more)]))
+    cost = f"They cost {formats.power_of_ten(flops)} training FLOPs"
+    if len(study.horizons) == 1:
+        return [f"{told}. {cost}."]
+    return [
+        f"{told}. {cost}; here and below, what a run shares with longer ones, its trunk, was trained once and is "
+        "counted in each."
+    ]
 
 
 def _speeds(study: Study) -> list[str]:
@@ -70,8 +82,8 @@ def _speeds(study: Study) -> list[str]:
         return []
     ratio = formats.fixed(rows[one, shared[-1]] / rows[two, shared[-1]], 2)
     return [
-        f"At the size {shared[-1]} {formats.family(one)} takes in {ratio} times the tokens a second of "
-        f"{formats.family(two)}."
+        f"At the size {shared[-1]} and D = {formats.short(study.horizons[-1])} {formats.family(one)} takes in {ratio} "
+        f"times the tokens a second of {formats.family(two)}."
     ]
 
 

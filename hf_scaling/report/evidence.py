@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hf_scaling.laws.diagnostics import NO_FIT
 from hf_scaling.records import check_fields, read_optional
 from hf_scaling.report.shapes import (
     KNOWN,
@@ -43,7 +44,7 @@ _FINDING = {"code": str, "where": str, "what": str, "effect": str, "cure": str}
 
 
 def read_fits(path: Path) -> Record | None:
-    """`fits.json`: a fit for each family and convention of N."""
+    """`fits.json`: a fit for each family and convention of N; the verdict says so where runs contradict it."""
     fits = read_optional(path, {"fits": list})
     if fits is not None:
         for fit in fits["fits"]:
@@ -52,7 +53,10 @@ def read_fits(path: Path) -> Record | None:
             if fit.get("lack_of_fit") is not None:
                 check_fields(path, fit, {"lack_of_fit": dict})
                 check_fields(path, fit["lack_of_fit"], {"off": NUMBER, "apart": NUMBER, "certain": bool})
-            check_ends(path, "alpha", fit["intervals"].get("alpha"))
+                if fit["lack_of_fit"]["certain"]:
+                    fit["verdict"] = NO_FIT
+            for name in ("alpha", "c"):
+                check_ends(path, name, fit["intervals"].get(name))
             for step in fit["local_exponents"]:
                 check_fields(path, step, {"from": NUMBER, "to": NUMBER, "exponent": NUMBER})
             if fit.get("curve") is not None:

@@ -1,6 +1,7 @@
 """What the page says of two families side by side, from `comparison.json`."""
 
 import re
+from itertools import groupby
 
 from hf_scaling.report import formats
 from hf_scaling.report.shapes import Record
@@ -12,6 +13,7 @@ _COSTS = {
     "flops_causal": "training compute C, causal attention",
     "wall_seconds": "wall-clock seconds of training",
 }
+_MINUS = "\N{MINUS SIGN}"
 _NO_BREAK = "\N{NON-BREAKING HYPHEN}"
 _WHERE = ("highest loss that both reach", "middle", "lowest")
 
@@ -56,7 +58,8 @@ def _sentence(text: str) -> str:
 
 def _said(found: Record) -> str:
     """The sentence of a part, without the verdict that stands beside it."""
-    return labelled(found["sentence"].removeprefix(f"{found['verdict']}: "))
+    text = labelled(found["sentence"].removeprefix(f"{found['verdict']}: ")).replace("alpha(", "α(")
+    return re.sub(r"(?<!\w)-(?=\d)|(?<=\) )-(?= )", _MINUS, text)
 
 
 def _size_row(size: Record) -> Record:
@@ -106,23 +109,43 @@ def _context(context: Record) -> Record:
 
 
 def families_clause(pairs: list[Record] | None) -> str | None:
-    """The first pair in one clause: at the largest size of both on the same tunes, and what equal loss costs."""
+    """The first pair in one clause: who is better at which sizes on the same tunes, and what equal loss costs."""
     if not pairs or not pairs[0]["sizes"]:
         return None
     pair = pairs[0]
-    size, level = pair["sizes"][-1], formats.percent(pair["level"])
-    one, two = (formats.family(name) for name in pair["families"])
-    better, gap, ends = one, -size["difference"], [-end for end in size["interval"][::-1]]
-    if size["difference"] > 0:
-        better, gap, ends = two, size["difference"], size["interval"]
-    shown = f"{formats.fixed(gap)} nats per token, {level} interval {formats.interval(ends)}"
-    where = f"at the largest size of both, {size['size']}, on the same tunes "
-    if size["verdict"] == "resolved":
-        seeds = "" if size.get("with_seeds") else " of the evaluation, not of the seeds"
-        clause = f"{where}{better} is better by {shown}{seeds}"
-    else:
-        clause = f"{where}neither is shown to be better: they differ by {shown}"
-    return f"{clause}; {_compute_clause(pair, level)}"
+    level, sizes = formats.percent(pair["level"]), pair["sizes"]
+    stretches = [(better, list(some)) for better, some in groupby(sizes, lambda size: _better(pair, size))]
+    told = ", ".join(_stretch(*stretch) for stretch in stretches)
+    seeds = "evaluation and seeds" if all(size.get("with_seeds") for size in sizes) else "the evaluation, not the seeds"
+    alone = f", not corrected for {len(sizes)} comparisons" if len(sizes) > 1 else ""
+    return (
+        f"at equal N, on the same tunes, {told} ({level} intervals in nats per token, of {seeds}{alone}); "
+        f"{_compute_clause(pair, level)}"
+    )
+
+
+def _better(pair: Record, size: Record) -> str | None:
+    """The family of the lower loss at a size; None where that is not resolved."""
+    if size["verdict"] != "resolved":
+        return None
+    return formats.family(pair["families"][size["difference"] > 0])
+
+
+def _stretch(better: str | None, sizes: list[Record]) -> str:
+    """What is said alike of neighbouring sizes, with the differences at both ends."""
+    first, last = sizes[0], sizes[-1]
+    if better is None:
+        gaps = " and ".join(dict.fromkeys(_gap(size) for size in (first, last)))
+        return f"at {formats.listed([size['size'] for size in sizes])} neither is shown to be better ({gaps})"
+    if first is last:
+        return f"{better} is better at {first['size']} by {_gap(first)}"
+    return f"{better} is better from {first['size']} (by {_gap(first)}) to {last['size']} (by {_gap(last)})"
+
+
+def _gap(size: Record) -> str:
+    """How much higher the worse loss is, with its interval."""
+    ends = size["interval"] if size["difference"] > 0 else [-end for end in size["interval"][::-1]]
+    return f"{formats.fixed(abs(size['difference']))} {formats.interval(ends)}"
 
 
 def _compute_clause(pair: Record, level: str) -> str:
@@ -134,7 +157,7 @@ def _compute_clause(pair: Record, level: str) -> str:
         apart = f"no size of {behind} reaches the loss of any of {ahead}"
         if (cost.get("beyond") or 0) <= 1:
             return apart
-        return f"{apart}, not with {_times(cost['beyond'])} the compute of the smallest {ahead}"
+        return f"{apart}, even with {formats.fixed(cost['beyond'], 0)} times the compute of the smallest {ahead}"
     known = [at for at in cost["at"] if at["multiplier"] is not None]
     if not known:
         return "what compute one of them saves at equal loss is not resolved"

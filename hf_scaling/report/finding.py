@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist, fmean
 
+from hf_scaling.laws.diagnostics import NO_FIT
 from hf_scaling.report import formats
 from hf_scaling.report.reading import Study
 from hf_scaling.report.shapes import Record
@@ -128,11 +129,15 @@ def _exponent(study: Study, family: str) -> list[str]:
         for other in fits[1:]
         if other["verdict"] != fit["verdict"]
     ]
-    lack = fit.get("lack_of_fit")
-    if lack and lack["certain"]:
-        off, apart = (formats.percent(lack[name], 1) for name in ("off", "apart"))
-        others.append(f"its runs are off that law by {off}, more than the {apart} between seeds")
+    if fit["verdict"] == NO_FIT:
+        return [f"{NO_FIT}, runs lie {misfit(fit)}: best fit {estimate}", *others]
     return [estimate if fit["verdict"] == "resolved" else f"exponent not resolved: best fit {estimate}", *others]
+
+
+def misfit(fit: Record) -> str:
+    """How far the runs of a law lie off it, beside how far seeds lie apart."""
+    off, apart = (formats.percent(fit["lack_of_fit"][name], 1) for name in ("off", "apart"))
+    return f"{off} off and seeds {apart} apart"
 
 
 def matched_clause(study: Study) -> str:

@@ -7,6 +7,15 @@ from hf_scaling.report import formats
 from hf_scaling.report.shapes import Record
 
 _LEVELS = ("0.5", "0.9")
+_FORMS = {
+    "power": "power: L = a·N^−α + c",
+    "chinchilla": "chinchilla: L = E + A·N^−α + B·D^−β",
+    "kaplan": "kaplan: L = ((Nc/N)^(αN/αD) + Dc/D)^αD",
+}
+_RIVALS = {
+    "persistence_error": "expecting the loss of the next smaller model",
+    "line_error": "a straight line in log N and log L through the two next smaller",
+}
 
 
 def forecast_rows(scores: list[Record]) -> list[Record]:
@@ -24,13 +33,27 @@ def _row(found: Record) -> Record:
         "form": found["form"],
         "basis": len(found["basis"]),
         "sealed_at": found["sealed_at"],
+        "data_hash": str(found.get("data_hash", formats.DASH))[:8],
         "forecast": formats.fixed(found["loss"]),
         "interval": formats.interval(found["intervals"].get("0.9")),
         "outcome": "to come" if found["outcome"] is None else formats.fixed(found["outcome"]),
         "error": formats.percent(found.get("error"), 2),
         "inside": [inside.get(level) for level in _LEVELS],
         "persistence": formats.percent(found.get("persistence_error"), 2),
+        "line": formats.percent(found.get("line_error"), 2),
     }
+
+
+def forms_note(scores: list[Record]) -> str | None:
+    """What the names of the forms mean, and how one was chosen; None without a forecast."""
+    made = [found for found in scores if found["loss"] is not None]
+    names = sorted({name for found in made for name in [found["form"], *found.get("rolling_errors", {})]})
+    if not names:
+        return None
+    told = "; ".join(_FORMS.get(name, name) for name in names)
+    if len(names) == 1:
+        return f"Form: {told}."
+    return f"Forms: {told}. Chosen was the one that forecast the dearer runs in hand best from the cheaper ones."
 
 
 def unmade(scores: list[Record]) -> list[tuple[str, str]]:
@@ -47,19 +70,28 @@ def forecast_clause(scores: list[Record] | None) -> str | None:
     scored = [found for found in scores or [] if "error" in found]
     if not scored:
         return None
-    hits = sum(bool(found["inside"].get("0.9")) for found in scored)
-    many = len(scored) > 1
+    made = len({(found["family"], found["size"], found["n_tokens"], found["loss"]) for found in scored})
     clause = (
-        f"of {len(scored)} sealed forecast{'s' * many} {hits} held {'their' if many else 'its'} run in "
-        f"{'their' if many else 'its'} 90{formats.NBSP}% interval{'s' * many}, with "
-        f"{'a mean error' if many else 'an error'} of {formats.percent(_mean(scored, 'error'), 2)}"
+        f"{made} forecast{'s' * (made > 1)} {'were' if made > 1 else 'was'} sealed, with {len(scored)} "
+        f"outcome{'s' * (len(scored) > 1)}{', one a seed' if len(scored) > made else ''}; 90{formats.NBSP}% intervals "
+        f"held {_by_family(scored)}; the mean error is {formats.percent(_mean(scored, 'error'), 2)}"
     )
-    both = [found for found in scored if found.get("persistence_error") is not None]
-    if not both:
-        return clause
-    ours, theirs = _mean(both, "error"), _mean(both, "persistence_error")
-    verdict = "better" if ours < theirs else "no better"
-    return f"{clause}, {verdict} than the {formats.percent(theirs, 2)} of expecting the loss of the next smaller model"
+    found: dict[str, list[str]] = {}
+    for name, words in _RIVALS.items():
+        both = [one for one in scored if one.get(name) is not None]
+        if both:
+            theirs = _mean(both, name)
+            verdict = "better" if _mean(both, "error") < theirs else "no better"
+            found.setdefault(verdict, []).append(f"the {formats.percent(theirs, 2)} of {words}")
+    return ", ".join([clause, *(f"{verdict} than {formats.listed(some)}" for verdict, some in found.items())])
+
+
+def _by_family(scored: list[Record]) -> str:
+    """How many outcomes the intervals held, family by family."""
+    held: dict[str, list[bool]] = {}
+    for found in scored:
+        held.setdefault(formats.family(found["family"]), []).append(bool(found["inside"].get("0.9")))
+    return formats.listed([f"{sum(inside)} of {len(inside)} of {name}" for name, inside in held.items()])
 
 
 def coverage(scores: list[Record]) -> list[tuple[str, str]]:

@@ -122,9 +122,18 @@ def percent(share: Any, digits: int = 0) -> str:
 
 
 def interval(ends: Sequence[Any] | None, digits: int = 3) -> str:
-    """[0.145, 0.258], with `open` for an end that the data do not bound."""
+    """[0.145, 0.258], with `open` for an end that the data do not bound.
+
+    An end that would round to 0 has up to two more digits, so that it shows its side.
+    """
     low, high = ends or (None, None)
-    return "[" + ", ".join("open" if end is None else fixed(end, digits) for end in (low, high)) + "]"
+    return "[" + ", ".join("open" if end is None else _end(end, digits) for end in (low, high)) + "]"
+
+
+def _end(value: Any, digits: int) -> str:
+    size = abs(finite(value) or 0.0)
+    finer = next((more for more in range(3) if size >= 0.5 * 10.0 ** -(digits + more)), 0)
+    return fixed(value, digits + finer)
 
 
 def plain(value: Any) -> str:

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from hf_scaling.laws.diagnostics import LackOfFit, lack_of_fit
+from hf_scaling.laws.diagnostics import NO_FIT, LackOfFit, lack_of_fit
 from hf_scaling.report import formats
 from hf_scaling.report.shapes import Record
 
 # parameter -> how it stands in L(N, D) = E + A·N^-alpha + B·D^-beta
 _NAMES = {"alpha": "α", "beta": "β", "E": "E", "A": "A", "B": "B"}
 _POWERS = ("A", "B")
-NO_FIT = "the form does not fit"
 _BEYOND = 1.01  # times the compute of the largest run, from where on an optimum is said to be extrapolated
 
 
@@ -169,18 +168,20 @@ def optimum_rows(joint: Record, runs: Sequence[Record]) -> list[tuple[str, bool,
     }
     rows, unfit = [], misfitting(joint)
     for family, optima in (found | chosen).items():
-        seen = [(run["n_params"], run["n_tokens"]) for run in runs if run["family"] == family]
+        mine = [run for run in runs if run["family"] == family]
+        seen = [(run["n_params"], run["n_tokens"]) for run in mine]
         spans = {name: (min(values), max(values)) for name, values in zip("nd", zip(*seen, strict=True), strict=False)}
-        rows.append((family, family not in unfit, [_optimum(row, spans) for row in optima]))
+        rows.append((family, family not in unfit, [_optimum(row, spans, mine) for row in optima]))
     return rows
 
 
-def _optimum(row: Record, spans: Mapping[str, tuple[float, float]]) -> Record:
+def _optimum(row: Record, spans: Mapping[str, tuple[float, float]], runs: Sequence[Record]) -> Record:
     low, high = ("open" if end is None else formats.short(end) for end in row["n_interval"])
     beyond = [f"C {formats.short(row['extrapolated'])} times"] if row["extrapolated"] > _BEYOND else []
     beyond += [
         f"{name.upper()}*" for name, (low_end, high_end) in spans.items() if not low_end <= row[name] <= high_end
     ]
+    within = [run["val_loss"] for run in runs if run["flops"] <= row["budget"] * _BEYOND]
     return {
         "budget": formats.power_of_ten(row["budget"]),
         "n": formats.short(row["n"]),
@@ -188,6 +189,7 @@ def _optimum(row: Record, spans: Mapping[str, tuple[float, float]]) -> Record:
         "d": formats.short(row["d"]),
         "ratio": formats.short(row["d"] / row["n"]) if row["n"] else formats.DASH,
         "loss": formats.fixed(row["loss"]),
+        "observed": formats.fixed(min(within, default=None)),
         "beyond": ", ".join(beyond) or "no",
     }
 

@@ -6,6 +6,9 @@ from hf_scaling.report.finding import fall_clause, matched_clause
 from hf_scaling.report.forecasts import forecast_clause
 from hf_scaling.report.reading import Study
 
+# finding of the linter -> what it says of the runs
+_OF_A_RECIPE = {"single-learning-rate": "learning rates that were not tuned", "missing-seeds": "one seed each"}
+
 
 def headline(study: Study) -> list[tuple[str, str]]:
     """(lead, sentence): three of them as soon as a run has finished."""
@@ -22,7 +25,15 @@ def _families(study: Study) -> str:
     if len(study.families) < 2:
         return "One family was trained, so none is compared."
     clause = families_clause(study.comparisons) or matched_clause(study)
-    return _sentence([clause])
+    return _sentence([f"{_recipes(study)}{clause}"])
+
+
+def _recipes(study: Study) -> str:
+    """That runs rank recipes rather than families, where the linter found why."""
+    codes = {found["code"] for found in (study.lint or {"findings": []})["findings"]}
+    if reasons := [words for code, words in _OF_A_RECIPE.items() if code in codes]:
+        return f"these runs rank recipes, not families ({' and '.join(reasons)}): "
+    return ""
 
 
 def _tested(study: Study) -> str:

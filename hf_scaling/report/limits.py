@@ -1,13 +1,19 @@
 """What a study cannot say, and what would prove it wrong, in sentences that depend on its data where they can."""
 
+import math
 from typing import Any
 
+from scipy.special import stdtrit
+
+from hf_scaling.laws.diagnostics import NO_FIT
 from hf_scaling.report import formats
-from hf_scaling.report.finding import direction, level, rungs
+from hf_scaling.report.corpus import best_passes
+from hf_scaling.report.finding import direction, level, misfit, rungs
 from hf_scaling.report.frontier import misfitting
 from hf_scaling.report.reading import Study
 from hf_scaling.report.shapes import Record
 
+_NEW_SEEDS = 2
 _ENOUGH_POINTS = 9  # three for each parameter of the law: from there on its residuals say something about its form
 
 
@@ -49,6 +55,12 @@ def _fit_limits(study: Study) -> list[str]:
                 "intervals allow for that, but the form of the law is assumed, not tested, and R² says nothing about "
                 "it."
             )
+    unfit = dict.fromkeys(fit["family"] for fit in (study.fits or {}).get("fits", []) if fit["verdict"] == NO_FIT)
+    if names := [formats.family(family) for family in unfit]:
+        found.append(
+            f"The form of L(N) does not fit {formats.listed(names)}: the exponent, the band and what is read off the "
+            "curve hold no further than a rough line through these runs."
+        )
     if study.joint and (names := [formats.family(family) for family in misfitting(study.joint)]):
         found.append(
             f"The form of L(N, D) does not fit {formats.listed(names)}, so nothing follows there for the best balance "
@@ -64,15 +76,24 @@ def _fit_limits(study: Study) -> list[str]:
 
 
 def _run_limits(study: Study) -> list[str]:
-    runs, found = study.finished, []
+    runs, found = study.finished, list[str]()
     ladders = [rung for family in study.families for rung in rungs(study, family)]
     if any(rung.seeds == 1 for rung in ladders):
         found.append(
             "Some sizes have one seed only. The ± on a loss counts the evaluation alone, not what another "
             "initialisation or data order would have changed."
         )
+    elif ladders:
+        most = max(rung.seeds for rung in ladders)
+        found.append(f"No size has more than {most} seeds: what a seed changes is known by pooling the sizes.")
     if rule := _learning_rate_limit(study):
         found.append(rule)
+    if study.rates or study.best:
+        found.append(
+            "Rates and the best size were chosen on the validation split, whose losses are those reported: they may be "
+            "a little too low."
+        )
+    found += _text_limits(study)
     tokens: set[Any] = {run["n_tokens"] for run in runs}
     if len(tokens) == 1:
         found.append(
@@ -85,14 +106,39 @@ def _run_limits(study: Study) -> list[str]:
     return found
 
 
+def _text_limits(study: Study) -> list[str]:
+    """What blocks cut, and what the best model read again."""
+    found = []
+    context = study.config.get("context_length")
+    upper = ((study.statistics or {}).get("tune_length_percentiles") or {}).get("75")
+    if isinstance(context, int) and isinstance(upper, int) and upper > context:
+        found.append(
+            f"A quarter of the tunes has {formats.count(upper)} characters or more, a block {formats.count(context)} "
+            "tokens: what a model could make of a whole tune is not measured."
+        )
+    if passes := best_passes(study):
+        found.append(f"The best model read its text {formats.fixed(passes, 1)} times; it is no point of the laws.")
+    return found
+
+
+def _prediction(fit: Record) -> str:
+    """Interval of the mean loss of new seeds at the end of the curve: its band, and the noise of the runs about it."""
+    low, middle, high = (fit["curve"][name][-1] for name in ("lower", "loss", "upper"))
+    noise, free = fit.get("residual_std"), fit.get("degrees_of_freedom")
+    reach = 0.0
+    if noise and free:
+        reach = float(stdtrit(free, 0.5 + fit.get("level", 0.9) / 2)) * noise / math.sqrt(_NEW_SEEDS)
+    return formats.interval([middle - math.hypot(middle - low, reach), middle + math.hypot(high - middle, reach)])
+
+
 def _learning_rate_limit(study: Study) -> str | None:
     """A sentence, unless some size was trained at several rates."""
     if sizes := study.config.get("tune_sizes"):
         tokens = study.config.get("tune_tokens") or min(study.horizons)
         return (
             f"Learning rates were tuned at {formats.listed(sizes)} and D = {formats.short(tokens)} tokens, and follow "
-            "a power law of N from there. What other sizes and horizons would have gained by rates of their own is not "
-            "known, and moves exponents."
+            f"a power law of N from there{_stretched(study, sizes)}. What other sizes and horizons would have gained "
+            "by rates of their own is not known, and moves exponents."
         )
     rates: dict[tuple[str, str], set[float]] = {}
     for run in study.finished:
@@ -106,6 +152,15 @@ def _learning_rate_limit(study: Study) -> str | None:
     )
 
 
+def _stretched(study: Study, tuned: list[str]) -> str:
+    """The sizes that lie beyond those tuned."""
+    largest = max((run["n_params"] for run in study.finished if run["size"] in tuned), default=math.inf)
+    beyond = dict.fromkeys(
+        run["size"] for run in study.finished if run["size"] not in tuned and run["n_params"] > largest
+    )
+    return f", stretched to {formats.listed(list(beyond))} beyond them" if beyond else ""
+
+
 def falsifiers(study: Study) -> list[str]:
     """What another run, or another look, would have to show to overturn what the page claims."""
     found = [sentence for family in study.families if (sentence := _no_fall(study, family))]
@@ -117,9 +172,11 @@ def falsifiers(study: Study) -> list[str]:
                 f"{one} against {two} at {formats.listed(resolved)}: further seeds, or rates tuned for each, after "
                 "which the interval of the difference there holds 0."
             )
-    if any(score["loss"] is not None for score in study.scores or []):
+    inside = [score["inside"]["0.9"] for score in study.scores or [] if "inside" in score]
+    if _too_many(total := len(inside)) <= total:
         found.append(
-            "Forecasts: outcomes that leave 90 % intervals far more often than one time in ten, as runs are added."
+            f"Forecasts: {_too_many(total)} or more of {total} outcomes outside their 90{formats.NBSP}% intervals, "
+            f"which independent ones would give less than one time in twenty; there are {inside.count(False)}."
         )
     if study.best and study.baselines:
         found.append(
@@ -127,6 +184,15 @@ def falsifiers(study: Study) -> list[str]:
             "report says what was looked for."
         )
     return found or ["Nothing is claimed yet that could be falsified."]
+
+
+def _too_many(total: int) -> int:
+    """The least number of misses that intervals of 90 % would give less than one time in twenty."""
+
+    def at_least(misses: int) -> float:
+        return sum(math.comb(total, k) * 0.1**k * 0.9 ** (total - k) for k in range(misses, total + 1))
+
+    return next(misses for misses in range(1, total + 2) if at_least(misses) < 0.05)
 
 
 def _no_fall(study: Study, family: str) -> str | None:
@@ -146,13 +212,16 @@ def _beyond_band(study: Study, fit: Record) -> str | None:
     curve = fit.get("curve") or {}
     if fit["n_convention"] != "total" or not curve.get("n") or fit["family"] not in study.families:
         return None
+    if fit["verdict"] == NO_FIT:
+        p = f", p = {fit['lack_of_fit']['p']:.2g}" if "p" in fit["lack_of_fit"] else ""
+        return f"The law of {formats.family(fit['family'])}: already contradicted by its own runs ({misfit(fit)}{p})."
     if fit["verdict"] != "resolved" or not curve.get("lower"):
         return (
             f"{formats.family(fit['family'])}: its exponent is not resolved, so no single run could contradict it; "
             "more sizes and seeds would resolve it first."
         )
-    ends = formats.interval([curve["lower"][-1], curve["upper"][-1]])
     return (
         f"The law of {formats.family(fit['family'])}: models of N = {formats.short(curve['n'][-1])}, trained alike on "
-        f"D = {formats.short(study.horizons[-1])} tokens, whose mean loss lies outside {ends} nats per token."
+        f"D = {formats.short(study.horizons[-1])} tokens, the mean loss of whose {_NEW_SEEDS} seeds lies outside "
+        f"{_prediction(fit)} nats per token."
     )

@@ -22,18 +22,14 @@ def choices(study: Study) -> Record:
 
 def config_file(study: Study) -> tuple[str, str]:
     """The configuration as a YAML file that the sweep accepts: its name and its content as a data URI."""
-    return f"{_name(study)}.yaml", encoded(
+    return f"{study.name}.yaml", encoded(
         yaml.safe_dump(choices(study), sort_keys=False, allow_unicode=True).encode(), ".yaml"
     )
 
 
-def _name(study: Study) -> str:
-    return str(study.config.get("name") or study.name)
-
-
 def commands(study: Study) -> list[str]:
     """The shell commands that make the study again, in order; `NAME.yaml` is the configuration that the page holds."""
-    name = _name(study)
+    name = study.name
     folder = f"outputs/{name}"
     commits = _distinct(study, "git_commit")
     lines = [f"git checkout {commits[-1]}"] if commits else []

@@ -10,17 +10,17 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, UndefinedError
 
+from hf_scaling.laws.diagnostics import NO_FIT
 from hf_scaling.records import UserError, write_text
 from hf_scaling.report import formats, svg
 from hf_scaling.report.charts import cost_charts, loss_charts
-from hf_scaling.report.corpus import against_compressor, baseline_rows, leak_rows
+from hf_scaling.report.corpus import against_compressor, baseline_rows, best_passes, leak_rows
 from hf_scaling.report.decisions import decisions
 from hf_scaling.report.efficiency import efficiency_rows, efficiency_sentences
 from hf_scaling.report.embed import figure_uri
-from hf_scaling.report.families import families_view, figure_name
-from hf_scaling.report.forecasts import coverage, forecast_clause, forecast_rows, unmade
+from hf_scaling.report.families import families_view, figure_name, labelled
+from hf_scaling.report.forecasts import coverage, forecast_clause, forecast_rows, forms_note, unmade
 from hf_scaling.report.frontier import (
-    NO_FIT,
     frontier_rows,
     joint_figures,
     joint_rows,
@@ -95,6 +95,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["labelled"] = labelled
     environment.filters.update({name: getattr(formats, name) for name in _FILTERS})
     return environment.get_template("template.html")
 
@@ -136,6 +137,7 @@ def _laws(study: Study) -> dict[str, Any]:
         "forecasts": forecast_rows(scores),
         "forecast_clause": forecast_clause(scores),
         "coverage": coverage(scores),
+        "forms_note": forms_note(scores),
         "unmade": unmade(scores),
         "pairs": [families_view(*numbered) for numbered in enumerate(study.comparisons or [])],
         "joint_rows": joint_rows(joint) if joint else [],
@@ -147,6 +149,7 @@ def _laws(study: Study) -> dict[str, Any]:
         "optima": optimum_rows(joint, study.finished) if joint else [],
         "sensitivity": sensitivity(joint) if joint else [],
         "fits": fits,
+        "unfit": list(dict.fromkeys(formats.family(fit["family"]) for fit in fits if fit["verdict"] == NO_FIT)),
         "warnings": _warnings(fits),
     }
 
@@ -170,6 +173,7 @@ def _data(study: Study) -> dict[str, Any]:
         "leaks": leak_rows(study.leaks) if study.leaks else [],
         "baselines": baseline_rows(study),
         "verdict_on_baselines": against_compressor(study),
+        "best_passes": best_passes(study),
         "base_run": next((run for run in study.finished if run["run_id"] == source), None),
     }
 
@@ -209,10 +213,10 @@ def _facts(study: Study) -> list[tuple[str, str]]:
         ("parameters N", f"{formats.NBSP}–{formats.NBSP}".join(ends)),
         ("training tokens D", f"{formats.NBSP}–{formats.NBSP}".join(_ends(study.horizons))),
     ]
-    scored = [*runs, *([study.best] if study.best else [])]
-    if bpc := [run["val_bpc"] for run in scored if run.get("val_bpc") is not None]:
-        label = "lowest validation loss" + (", of the best model" if study.best else "")
-        facts.append((label, f"{formats.fixed(min(bpc), 2)} bpc"))
+    if bpc := [run["val_bpc"] for run in runs if run.get("val_bpc") is not None]:
+        facts.append(("lowest validation loss of a run", f"{formats.fixed(min(bpc), 2)} bpc"))
+    if study.best:
+        facts.append(("best model, trained on", f"{formats.fixed(study.best['val_bpc'], 2)} bpc"))
     if study.samples:
         summary = music_summary(study.samples)
         facts.append(("tunes valid as written", f"{summary['valid']} of {summary['total']}"))

@@ -82,8 +82,12 @@ def faults(samples: list[Record]) -> str | None:
     rest = len(found) - len(named)
     return (
         f"In what the model wrote by itself the checker found {found.total()} faults, in {tunes} of {len(samples)} "
-        f"tunes; most often {formats.listed(named)}{f', and {rest} kinds more' if rest > 0 else ''}."
+        f"tunes; most often {formats.listed(named)}{_more_kinds(rest)}."
     )
+
+
+def _more_kinds(rest: int) -> str:
+    return f", and {rest} kind{'s' * (rest > 1)} more" if rest > 0 else ""
 
 
 def drawn_reading(study: Study) -> list[str]:
@@ -117,7 +121,7 @@ def _apart(worth: Record, model: Record) -> list[str]:
     told = f"{worth['drawing']['n_tunes']} tunes of {name}, drawn freely, depart from real ones in {len(beyond)} of "
     told += f"{len(beyond) + len(near)} metrics"
     if furthest:
-        told += f" (the furthest, beside the width of both intervals: {'; '.join(furthest)})"
+        told += f" (most clearly: {'; '.join(furthest)})"
     if near:
         told += f"; they are not told apart in: {_some(near)}"
     return [f"{told}."]

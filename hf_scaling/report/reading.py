@@ -48,8 +48,8 @@ class Study:
 
     @property
     def name(self) -> str:
-        """The name of the folder."""
-        return self.folder.resolve().name
+        """As the configuration has it, or else the folder."""
+        return str(self.config.get("name") or self.folder.resolve().name)
 
     @property
     def finished(self) -> list[Record]:
@@ -76,6 +76,17 @@ class Study:
             )
             return (max(ended) - min(begun)).total_seconds()
         except (TypeError, ValueError):  # no run, or an earlier version that wrote other times
+            return None
+
+    @property
+    def ran(self) -> float | None:
+        """Seconds from start to end of each finished run, added up; None where not recorded."""
+        try:
+            return sum(
+                (datetime.fromisoformat(run["finished_at"]) - datetime.fromisoformat(run["started_at"])).total_seconds()
+                for run in self.finished
+            )
+        except (KeyError, TypeError, ValueError):
             return None
 
     @property

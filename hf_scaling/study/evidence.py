@@ -67,13 +67,13 @@ def evidence_stages(
     fits = stage(
         "fits",
         # the last word: what earlier versions of this package left out, and readers of the file expect
-        [sorted([row["run_id"], row["val_loss"]] for row in rows), level, "units"],
+        [sorted([row["run_id"], row["val_loss"]] for row in rows), level, "misfits"],
         ["fits.json"],
         lambda: write_fits(study, rows, families, level),
     )
     comparison = stage(
         "comparison",
-        [fits, seed, "reasons"],
+        [fits, seed, "misfits"],
         ["comparison.json"],
         lambda: write_comparison(study, rows, families, level, seed),
     )

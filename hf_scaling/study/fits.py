@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from hf_scaling.laws import N_PARAMETERS, PowerFit, compare_exponents, fit_power, local_exponents
-from hf_scaling.laws.diagnostics import LackOfFit, lack_of_fit
 from hf_scaling.laws.forms import POWER
 from hf_scaling.records import UserError
 from hf_scaling.study.points import D_ASSUMED, Point, by_family, dropped_warning, without_highest
@@ -66,7 +65,7 @@ def _record(
     family: str, convention: str, members: Sequence[Point], fit: PowerFit | None, level: float
 ) -> dict[str, Any]:
     n, loss = [point.n[convention] for point in members], [point.loss for point in members]
-    lack = _lack_of_fit(fit, n, loss)
+    lack = fit.lack_of_fit if fit else None
     return {
         "family": family,
         "n_convention": convention,
@@ -99,12 +98,6 @@ def _too_few(n: Sequence[float]) -> str:
     return (
         f"alpha is not resolved: {sizes} distinct size{'s' * (sizes > 1)}, the power form needs at least {N_PARAMETERS}"
     )
-
-
-def _lack_of_fit(fit: PowerFit | None, n: Sequence[float], loss: Sequence[float]) -> LackOfFit | None:
-    if fit is None:
-        return None
-    return lack_of_fit(np.array(n)[:, None], np.log(np.array(loss) / fit.predict(n)), N_PARAMETERS)
 
 
 def _design_warnings(members: Sequence[Point]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hf_scaling.laws.diagnostics import mean_loss_by_size
 from hf_scaling.laws.forecast import Forecast, forecast
 from hf_scaling.laws.forms import CHINCHILLA, KAPLAN, POWER, Form, Runs
 from hf_scaling.laws.interval import format_interval
@@ -122,6 +123,16 @@ def _persistence(basis: list[dict[str, Any]], run: dict[str, Any]) -> float | No
     return float(np.mean([row["val_loss"] for row in smaller if row["n_params"] == size]))
 
 
+def _line(basis: list[dict[str, Any]], run: dict[str, Any]) -> float | None:
+    """Straight on in log L and log N from the mean losses of the two next smaller sizes at the same horizon."""
+    rows = [row for row in basis if row["n_tokens"] == run["n_tokens"]]
+    n, loss = mean_loss_by_size([row["n_params"] for row in rows], [row["val_loss"] for row in rows])
+    if len(n) < 2:
+        return None
+    slope, start = np.polyfit(np.log(n[-2:]), np.log(loss[-2:]), 1)
+    return float(np.exp(start + slope * np.log(run["n_params"])))
+
+
 def _data_hash(basis: list[dict[str, Any]]) -> str:
     return content_hash(sorted([row["run_id"], row["n_params"], row["n_tokens"], row["val_loss"]] for row in basis))
 
@@ -143,11 +154,13 @@ def score(study: Path) -> list[dict[str, Any]]:
         basis = [rows[run_id] for run_id in record["basis"] if run_id in rows]
         if len(basis) < len(record["basis"]) or _data_hash(basis) != record["data_hash"]:
             raise UserError(f"{path}: the runs it rests on are not those of {study / LEDGER}")
-        scored.append(sealed | _outcome(path, record, rows.get(record["run_id"])))
+        scored.append(sealed | _outcome(path, record, basis, rows.get(record["run_id"])))
     return sorted(scored, key=lambda record: (record["sealed_at"], record["run_id"]))
 
 
-def _outcome(path: Path, record: dict[str, Any], row: dict[str, Any] | None) -> dict[str, Any]:
+def _outcome(
+    path: Path, record: dict[str, Any], basis: list[dict[str, Any]], row: dict[str, Any] | None
+) -> dict[str, Any]:
     if row is None:
         return {"outcome": None}
     if (began := row.get("started_at")) is None:
@@ -157,6 +170,8 @@ def _outcome(path: Path, record: dict[str, Any], row: dict[str, Any] | None) -> 
     found = {"outcome": row["val_loss"]}
     if record["persistence"]:
         found["persistence_error"] = abs(record["persistence"] / row["val_loss"] - 1)
+    if line := _line(basis, row):
+        found["line_error"] = abs(line / row["val_loss"] - 1)
     if record["loss"]:
         found["error"] = abs(record["loss"] / row["val_loss"] - 1)
         found["inside"] = {

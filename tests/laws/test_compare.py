@@ -39,6 +39,17 @@ def test_an_open_interval_on_one_side_leaves_the_difference_open():
     assert "is open" in found.sentence
 
 
+def test_the_exponent_of_a_form_that_runs_contradict_is_not_compared():
+    rng = np.random.default_rng(5)
+    steps = np.where(np.searchsorted(np.unique(N_24), N_24) % 2, 0.02, -0.02)
+    bent = fit_power(N_24, 0.55 * (N_24 / 1e6) ** -0.2 + 1 + steps + rng.normal(0, 0.005, 24))
+    found = compare_exponents(study(N_24, 0.5, rng), bent, ("a", "b"))
+    assert found.resolved
+    assert found.verdict == "the form does not fit"
+    assert "the form does not fit: the runs of b contradict it" in found.sentence
+    assert "shrinks faster" not in found.sentence
+
+
 def test_levels_must_agree():
     n, loss = N_5, 0.55 * (N_5 / 1e6) ** -0.3 + 1
     with pytest.raises(ValueError, match="one level"):

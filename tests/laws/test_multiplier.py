@@ -94,7 +94,7 @@ def test_beyond_the_runs_it_is_left_out_and_the_reason_told():
     assert lowest.reached[0] == pytest.approx(lowest.beyond[0] * 1e8)
     assert (lowest.multiplier, lowest.interval, lowest.verdict) == (None, (None, None), "not resolved")
     assert found.reason(highest) is None
-    told = "1.147 nats are reached by the curve of a only 2.6 times beyond the seconds of its runs"
+    told = "the curve of a misses its own runs: they reach 1.147 nats, it does only 2.6 times beyond their seconds"
     assert told in found.reason(lowest)
     assert told in found.sentence
     assert found.sentence.startswith("resolved: to a loss of 1.349 nats, a needs 1.67 times the seconds of b")

@@ -104,7 +104,7 @@ def test_contexts_are_told_by_octave():
 
 
 @pytest.mark.parametrize(
-    ("late", "said"), [(2.0, "the gap grows"), (0.5, "the gap shrinks"), (-0.5, "the gap changes sides")]
+    ("late", "said"), [(2.0, "the gap grows"), (0.5, "the gap shrinks"), (-0.5, "the gap changes sides once over all")]
 )
 def test_the_trend_with_context_in_words(late, said):
     gap = np.where(np.arange(64) < 8, 1.0, late)

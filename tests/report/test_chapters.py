@@ -14,8 +14,8 @@ import yaml
 
 from hf_scaling.laws.plots import with_profiles
 from hf_scaling.records import UserError, append_row, read_json, read_jsonl, write_json, write_jsonl, write_text
-from hf_scaling.report.frontier import misfits
-from hf_scaling.report.limits import falsifiers
+from hf_scaling.report.frontier import misfits, optimum_rows
+from hf_scaling.report.limits import falsifiers, limits
 from hf_scaling.report.made import commands
 from hf_scaling.report.reading import read_study
 from tests.report.html_page import Page, render
@@ -151,15 +151,17 @@ def test_families_stand_beside_each_other_at_equal_n_loss_and_context(study: Pat
 def test_a_multiplier_is_left_out_with_its_reason_and_each_loss_has_its_verdict(study: Path, change: Change) -> None:
     at = {"loss": 1.8, "reached": [1.0, 2.0], "multiplier": 2.0, "interval": [1.2, 3.0], "verdict": "resolved"}
     out = {"loss": 1.5, "multiplier": None, "interval": [None, None], "verdict": "not resolved"}
-    out |= {"reason": "1.500 nats are reached by the curve of folk_lstm only 10.5 times beyond its runs"}
+    out |= {"reason": "the curve of folk_lstm misses its own runs: they reach 1.500 nats"}
 
     def alter(pairs: Any) -> None:
         pairs[0]["multipliers"]["wall_seconds"].update(at=[at | {"loss": 2.0}, at, out], verdict="resolved")
 
     change("comparison.json", alter)
     row = render(study).text.partition("wall-clock seconds of training")[2].partition("Exponents")[0]
-    assert "2.00 × [1.20, 3.00] at 2.000 resolved 2.00 × [1.20, 3.00] at 1.800 resolved left out: 1.500 nats" in row
-    assert "by the curve of LSTM only 10.5 times beyond its runs at 1.500 not resolved" in row
+    assert (
+        "2.00 × [1.20, 3.00] at 2.000 resolved 2.00 × [1.20, 3.00] at 1.800 resolved left out: the curve of LSTM" in row
+    )
+    assert "the curve of LSTM misses its own runs: they reach 1.500 nats at 1.500 not resolved" in row
 
 
 def test_one_family_is_not_compared(study: Path) -> None:
@@ -173,7 +175,10 @@ def test_one_family_is_not_compared(study: Path) -> None:
 
 def test_forecasts_stand_beside_outcomes_and_those_not_made_have_a_reason(study: Path, change: Change) -> None:
     text = render(study).text
-    assert "GPT-2 3M 3.12M 4.19M power 2 1.530 [1.500, 1.560] 1.525 0.33 % yes yes 6.23 %" in text
+    assert (
+        "GPT-2 3M 3.12M 4.19M power 2 1.530 [1.500, 1.560] 1.525 0.33 % yes yes 6.23 % – 2030-01-01T00:00:00Z 00000000"
+        in text
+    )
     assert "No forecast of folk_lstm-3M-00000000: too few runs." in text
     change("scores.json", lambda scores: scores.clear())
     assert "No run was forecast" in render(study).text
@@ -186,8 +191,8 @@ def test_efficiency_is_told_of_every_size(study: Path) -> None:
     assert [row["size"] for row in rows] == ["30k", "100k", "300k", "1M", "3M"] * 2
     run = read_jsonl(study / "runs.jsonl")[0]
     assert float(rows[0]["flops_per_second"]) == pytest.approx(run["flops"] / run["wall_seconds"])
-    assert "10 finished runs took 38 min 15 s of training on synthetic CPU" in page.text
-    assert "At the size 3M GPT-2 takes in 1.00 times the tokens a second of LSTM." in page.text
+    assert "10 finished runs took 38 min 15 s on synthetic CPU, their times added up. They cost" in page.text
+    assert "At the size 3M and D = 4.19M GPT-2 takes in 1.00 times the tokens a second of LSTM." in page.text
 
 
 def test_times_are_held_against_the_plan(study: Path) -> None:
@@ -287,14 +292,20 @@ def test_what_was_kept_of_a_study_says_that_its_samples_cannot_be_read(study: Pa
 
 
 def test_the_sum_of_times_stands_beside_what_the_clock_said(study: Path) -> None:
-    assert "of training on synthetic CPU, their times added up. They cost" in render(study).text
+    write_json(study / "stages.json", {"learning rates": {"seconds": 60.0}, "best": {"seconds": 4210.0}})
+    told = "their times added up; besides, tuning took 1 min 00 s and the best model took 1 h 10 min. They cost"
+    assert told in render(study).text
     rows = read_jsonl(study / "runs.jsonl")
     for row in rows:
         del row["checksum"]
         row |= {"started_at": "2030-01-01T00:00:00Z", "finished_at": "2030-01-01T00:20:00Z"}
     (study / "runs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = render(study).text
-    assert "their times added up; from the first start to the last end 20 min 00 s passed." in text
+    assert (
+        "10 finished runs took 3 h 20 min on synthetic CPU, their times added up; from the first start to the last "
+        in text
+    )
+    assert "end 20 min 00 s passed; besides, tuning took" in text
     assert "From the first start of a run to the last end 20 min 00 s passed, pauses and all." in text
 
 
@@ -365,14 +376,52 @@ def test_decisions_are_those_of_this_study(study: Path) -> None:
 def test_what_would_prove_it_wrong_follows_from_what_is_claimed(study: Path, started: Path, change: Change) -> None:
     def resolve(fits: Any) -> None:
         fits["fits"][0]["verdict"] = "resolved"
+        fits["fits"][0].update(residual_std=0.05, degrees_of_freedom=2)
         fits["fits"][0]["curve"].update(n=[1e5, 4.68e6], loss=[2.05, 1.5], lower=[2.0, 1.4], upper=[2.1, 1.6])
 
     change("fits.json", resolve)
     text = " ".join(falsifiers(read_study(study))).replace("\N{NO-BREAK SPACE}", " ").replace("‑", "-")
-    assert "models of N = 4.68M, trained alike on D = 4.19M tokens, whose mean loss lies outside [1.400, 1.600]" in text
+    told = "models of N = 4.68M, trained alike on D = 4.19M tokens, the mean loss of whose 2 seeds lies outside "
+    assert f"{told}[1.356, 1.644]" in text  # the band and 2.92 * 0.05 / 2^0.5, in squares
+    assert "Forecasts:" not in text  # one outcome contradicts nothing
+    change("scores.json", lambda scores: scores.extend([scores[0]] * 15))
+    told = "Forecasts: 5 or more of 16 outcomes outside their 90 % intervals, which independent ones would give"
+    assert told in " ".join(falsifiers(read_study(study))).replace("\N{NO-BREAK SPACE}", " ")
     assert "LSTM: its exponent is not resolved" in text
     assert "GPT-2’s fall: seeds, or a rate tuned at each size, with which 3M is no better than 30k" in text
     assert falsifiers(read_study(started)) == ["Nothing is claimed yet that could be falsified."]
+
+
+def test_an_optimum_stands_beside_the_best_run_within_its_budget() -> None:
+    optimum = {"budget": 2e12, "n": 1e5, "d": 1e6, "n_interval": [None, None], "loss": 1.4, "extrapolated": 0.5}
+    one = {"family": "gpt2", "n_convention": "total", "flops_convention": "as counted", "optima": [optimum]}
+    run = {"family": "gpt2", "n_params": 1e5, "n_tokens": 1e6}
+    runs = [run | {"flops": 1e12, "val_loss": 1.6}, run | {"flops": 2e12, "val_loss": 1.5}]
+    runs.append(run | {"flops": 3e12, "val_loss": 1.3})
+    ((_, _, (row,)),) = optimum_rows({"fits": [], "frontiers": [one]}, runs)
+    assert row["observed"] == "1.500"
+
+
+def test_limits_name_seeds_choices_context_and_passes(study: Path, change: Change) -> None:
+    (study / "study.yaml").write_text(
+        (study / "study.yaml").read_text() + "context_length: 256\ntune_sizes: [30k, 1M]\n"
+    )
+    change("dataset/statistics.json", lambda value: value.update(tune_length_percentiles={"50": 200, "75": 270}))
+    change("best.json", lambda best: best.update(n_unique_tokens=4_194_304))
+    for row in read_jsonl(study / "runs.jsonl"):
+        append_row(study / "runs.jsonl", row | {"run_id": f"{row['run_id']}-again", "seed": 18})
+    text = " ".join(limits(read_study(study))).replace("\N{NO-BREAK SPACE}", " ")
+    assert "No size has more than 2 seeds" in text
+    assert "were chosen on the validation split" in text
+    assert "A quarter of the tunes has 270 characters or more, a block 256 tokens" in text
+    assert "The best model read its text 4.0 times" in text
+    assert "follow a power law of N from there, stretched to 3M beyond them." in text
+
+
+def test_the_name_is_that_of_the_configuration(study: Path) -> None:
+    assert read_study(study).name == "synthetic"
+    (study / "study.yaml").write_text((study / "study.yaml").read_text() + "name: tunes\n")
+    assert "Scaling study tunes" in render(study).text
 
 
 def test_the_page_holds_what_makes_the_study_again(study: Path) -> None:

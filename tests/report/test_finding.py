@@ -83,9 +83,19 @@ def test_a_law_that_does_not_fit_its_runs_is_not_told_without_that(study: Path, 
         mine = [fit for fit in fits["fits"] if fit["family"] == "gpt2"]
         mine[0]["lack_of_fit"] = {"off": 0.015, "apart": 0.005, "p": 0.001, "certain": True}
 
-    assert "off that law" not in words(study)
+    assert "does not fit" not in words(study)
     change("fits.json", alter)
-    assert "its runs are off that law by 1.5 %, more than the 0.5 % between seeds)" in words(study)
+    told = "; the form does not fit, runs lie 1.5 % off and seeds 0.5 % apart: best fit α = "
+    assert told in words(study)
+    page = render(study).text
+    assert "GPT-2 counting all parameters the form does not fit" in page
+    assert "For GPT-2 the form does not fit: curve and band are not to be trusted." in page
+    assert "The form of L(N) does not fit GPT-2" in " ".join(limits(read_study(study))).replace("‑", "-")
+    contradicted = (
+        "The law of GPT-2: already contradicted by its own runs (1.5 % off and seeds 0.5 % apart, p = 0.001)."
+    )
+    assert contradicted in page
+    assert "seeds lies outside" not in page
 
 
 def test_conventions_of_n_that_disagree_are_told(study: Path, change: Change) -> None:
@@ -110,9 +120,9 @@ def test_conventions_of_n_that_disagree_are_told(study: Path, change: Change) ->
 def test_better_only_where_the_interval_says_so(study: Path, loss: float, stderr: float, verdict: str) -> None:
     set_losses(study, "folk_lstm", loss, stderr)
     # on the same tunes the two are compared more sharply; without that, by the ledger alone
-    assert "At the largest matched size" not in words(study)
+    assert "at the largest matched size" not in words(study)
     (study / "comparison.json").unlink()
-    assert f"At the largest matched size, 3M (N = 3.12M), {verdict}" in words(study)
+    assert f": at the largest matched size, 3M (N = 3.12M), {verdict}" in words(study)
 
 
 def test_exponents_are_compared_with_an_interval_in_one_place(study: Path, change: Change) -> None:
@@ -121,14 +131,14 @@ def test_exponents_are_compared_with_an_interval_in_one_place(study: Path, chang
         assert len(chapters) == 2
         return chapters[1].partition(" Exponents ")[2].partition(" Loss by position ")[0]
 
-    assert "N counting all parameters: the interval is open; alpha(GPT-2) - alpha(LSTM) = " in said()
+    assert "N counting all parameters: the interval is open; α(GPT-2) − α(LSTM) = −0.367, " in said()
     sentence = "resolved: the excess of folk_lstm over its own floor c shrinks faster with size; alpha(gpt2) - x"
 
     def alter(pairs: Any) -> None:
         pairs[0]["exponents"]["total"].update(verdict="resolved", sentence=sentence)
 
     change("comparison.json", alter)
-    assert "the excess of LSTM over its own floor c shrinks faster with size; alpha(GPT-2) - x." in said()
+    assert "the excess of LSTM over its own floor c shrinks faster with size; α(GPT-2) − x." in said()
     assert render(study).text.count("over its own floor c") == 1
 
 

@@ -36,6 +36,8 @@ def shown(text: str) -> str:
         ("percent", 0.213, "21 %"),
         ("interval", [0.145, None], "[0.145, open]"),
         ("interval", [None, None], "[open, open]"),
+        ("interval", [0.00018, -0.00004], "[0.0002, −0.00004]"),
+        ("interval", [0, 1e-9], "[0.000, 0.000]"),
         ("fixed", -0.0004, "0.000"),
         ("family", "gpt2", "GPT‑2"),
         ("family", "other", "other"),

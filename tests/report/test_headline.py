@@ -25,21 +25,51 @@ def test_three_sentences_with_intervals(study: Path) -> None:
         "loss of GPT-2 falls from 2.100 to 1.525 nats per token between 31.0k and 3.12M parameters (" in found["Size."]
     )
     assert "90 % interval [" in found["Size."]
-    assert found["Families."].startswith("At the largest size of both, 3M, on the same tunes GPT-2 is better by 0.175")
-    assert "90 % interval [0.175, 0.175] of the evaluation, not of the seeds" in found["Families."]
+    told = "at equal N, on the same tunes, GPT-2 is better from 30k (by 0.050 [0.050, 0.050]) to 3M (by 0.175 [0.175, "
+    assert told in found["Families."]
+    told = "(90 % intervals in nats per token, of the evaluation, not the seeds, not corrected for 5 comparisons); "
+    assert told in found["Families."]
 
 
 def test_families_fall_back_on_the_ledger_until_they_are_compared(study: Path) -> None:
     (study / "comparison.json").unlink()
-    assert sentences(study)["Families."].startswith("At the largest matched size, 3M (N = 3.12M), GPT-2 is better")
+    assert ": at the largest matched size, 3M (N = 3.12M), GPT-2 is better" in sentences(study)["Families."]
+
+
+def test_runs_without_tuned_rates_or_seeds_rank_recipes(study: Path, change: Change) -> None:
+    told = "These runs rank recipes, not families (learning rates that were not tuned and one seed each): at equal N"
+    assert sentences(study)["Families."].startswith(told)
+    change("lint.json", lambda lint: lint["findings"].clear())
+    assert sentences(study)["Families."].startswith("At equal N")
+
+
+def test_an_exception_at_one_size_does_not_stand_for_all(study: Path, change: Change) -> None:
+    def alter(pairs: Any) -> None:
+        for size, middle in zip(pairs[0]["sizes"], (0.24, 0.14, 0.10, 0.01, -0.0152), strict=True):
+            ends = [middle - 0.015, middle + 0.015]
+            verdict = "not resolved" if middle == 0.01 else "resolved"
+            size.update(difference=middle, interval=ends, verdict=verdict, with_seeds=True)
+
+    change("comparison.json", alter)
+    told = (
+        "LSTM is better from 30k (by 0.240 [0.225, 0.255]) to 300k (by 0.100 [0.085, 0.115]), at 1M neither is shown "
+        "to be better (0.010 [−0.005, 0.025]), GPT-2 is better at 3M by 0.015 [0.0002, 0.030] (90 % intervals in nats "
+        "per token, of evaluation and seeds, not corrected for 5 comparisons)"
+    )
+    assert told in sentences(study)["Families."]
 
 
 @pytest.mark.parametrize(
     ("difference", "interval", "verdict", "words"),
     [
-        (0.2, [0.1, 0.3], "resolved", "LSTM is better by 0.200 nats per token, 90 % interval [0.100, 0.300]"),
-        (-0.2, [-0.3, -0.1], "resolved", "GPT-2 is better by 0.200 nats per token, 90 % interval [0.100, 0.300]"),
-        (0.1, [-0.1, 0.3], "not resolved", "neither is shown to be better: they differ by 0.100"),
+        (0.2, [0.1, 0.3], "resolved", "LSTM is better at 3M by 0.200 [0.100, 0.300]"),
+        (
+            -0.2,
+            [-0.3, -0.1],
+            "resolved",
+            "GPT-2 is better from 30k (by 0.050 [0.050, 0.050]) to 3M (by 0.200 [0.100, 0.300])",
+        ),
+        (0.1, [-0.1, 0.3], "not resolved", "at 3M neither is shown to be better (0.100 [−0.100, 0.300])"),
     ],
 )
 def test_the_sign_of_a_difference_decides_who_is_better(
@@ -75,18 +105,19 @@ def test_a_family_that_never_gets_there_is_told_with_a_bound(
     change("comparison.json", alter)
     labels = {"gpt2": "GPT-2", "folk_lstm": "LSTM"}
     apart = f"; no size of {labels[behind]} reaches the loss of any of {labels[ahead]}"
-    words = f"{apart}, not with 46.50 × the compute of the smallest {labels[ahead]}."
+    words = f"{apart}, even with 46 times the compute of the smallest {labels[ahead]}."
     assert sentences(study)["Families."].endswith(words)
 
 
 def test_forecasts_are_scored_beside_persistence(study: Path, change: Change) -> None:
     words = (
-        "of 1 sealed forecast 1 held its run in its 90 % interval, with an error of 0.33 %, better than the 6.23 % of"
+        "1 forecast was sealed, with 1 outcome; 90 % intervals held 1 of 1 of GPT-2; the mean error is 0.33 %, better "
+        "than the 6.23 % of expecting"
     )
     assert words in sentences(study)["Tested."]
     change("scores.json", lambda scores: scores[0].update(error=0.1, inside={"0.5": False, "0.9": False}))
     assert (
-        "1 sealed forecast 0 held its run in its 90 % interval, with an error of 10.00 %, no better than"
+        "90 % intervals held 0 of 1 of GPT-2; the mean error is 10.00 %, no better than"
         in (sentences(study)["Tested."])
     )
 

@@ -65,6 +65,9 @@ def test_a_forecast_is_sealed_then_scored(study, commands):
     outcome = scored["outcome"]
     assert scored["error"] == pytest.approx(abs(record["loss"] / outcome - 1))
     assert scored["persistence_error"] == pytest.approx(abs(record["persistence"] / outcome - 1))
+    (first, below), (second, at) = ((n, loss(n, HORIZONS[-1])) for n in SIZES[-3:-1])
+    line = at * (at / below) ** (np.log(SIZES[-1] / second) / np.log(second / first))
+    assert scored["line_error"] == pytest.approx(abs(line / outcome - 1), abs=0.005)
     assert scored["inside"] == {level: low <= outcome <= high for level, (low, high) in record["intervals"].items()}
 
 
@@ -156,6 +159,6 @@ def test_a_sweep_with_several_horizons_forecasts_its_largest_size(commands, tmp_
         found["run_id"] for found in sorted(sealed, key=lambda record: (record["sealed_at"], record["run_id"]))
     ]
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert "of 3 sealed forecasts" in page
+    assert "3 forecasts were sealed, with 3 outcomes" in page
     assert "fitted to the runs of all 3 horizons" in page
     assert "This study has one family" in page
