@@ -16,7 +16,7 @@ from hf_scaling.report.charts import cost_charts, loss_charts
 from hf_scaling.report.corpus import against_compressor, baseline_rows, leak_rows
 from hf_scaling.report.decisions import decisions
 from hf_scaling.report.efficiency import efficiency_rows, efficiency_sentences
-from hf_scaling.report.embed import figure_uri
+from hf_scaling.report.embed import PAGE, figure_uri
 from hf_scaling.report.families import families_view, figure_name
 from hf_scaling.report.forecasts import coverage, forecast_clause, forecast_rows, unmade
 from hf_scaling.report.frontier import (
@@ -32,7 +32,7 @@ from hf_scaling.report.frontier import (
 from hf_scaling.report.headline import headline
 from hf_scaling.report.limits import falsifiers, limits
 from hf_scaling.report.made import choices, commands, config_file, provenance, run_rows
-from hf_scaling.report.music import at_the_limit, card, limit_caveat, music_summary
+from hf_scaling.report.music import URIS, at_the_limit, card, limit_caveat, music_summary
 from hf_scaling.report.patterns import drawn_reading, faults, pattern_rows, sample_reading
 from hf_scaling.report.reading import Study, read_study
 from hf_scaling.report.shapes import Record
@@ -101,18 +101,20 @@ def _template() -> Template:
 
 def _content(study: Study) -> dict[str, Any]:
     """What the template shows, in the order of its chapters."""
+    figures, music = _figures(study), _music(study)
+    heavy = [*figures.values(), *(card[name] for card in music["cards"] for name in URIS)]
     return {
         "study": study,
         "chapters": _CHAPTERS,
         "canvas": (svg.WIDTH, svg.HEIGHT),
-        "figures": _figures(study),
+        "figures": figures,
         "headline": headline(study),
         "facts": _facts(study),
-        "tables": tables(study),
+        "tables": tables(study, PAGE - sum(len(uri) for uri in heavy if uri)),
         **_laws(study),
         **_runs(study),
         **_data(study),
-        **_music(study),
+        **music,
         "decisions": decisions(study),
         "limits": limits(study),
         "falsifiers": falsifiers(study),

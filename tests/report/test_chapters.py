@@ -224,14 +224,16 @@ def test_every_table_can_be_taken_away_unrounded(study: Path, change: Change) ->
 
 
 def test_what_is_too_heavy_for_the_page_lies_beside_it(study: Path) -> None:
-    (study / "figures/training_curves.csv").write_text("x\n" + "1\n" * 2**20)
+    (study / "figures/training_curves.csv").write_text("x\n" + "1\n" * 5_500_000)
+    (study / "figures/profile.csv").write_text("x\n" + "1\n" * 2**20)
     (study / "figures/training_curves.svg").write_text(" " * 2**20 + "<svg/>")
     (study / "figures/training_curves.png").write_bytes(b"PNG")
     page = render(study)
     assert "training_curves.csv" not in downloads(page)
-    assert "training_curves.csv behind the figure training_curves; too heavy for this page" in page.text
+    assert "would weigh more than 15 MB with them, is training_curves.csv." in page.text
+    assert "profile.csv" in downloads(page)
     assert f"data:image/png;base64,{base64.b64encode(b'PNG').decode()}" in page.values("src")
-    assert (study / "report.html").stat().st_size < 2 * 2**20
+    assert (study / "report.html").stat().st_size < 4 * 2**20
 
 
 def test_the_samples_are_read_beside_real_tunes(study: Path, change: Change) -> None:
