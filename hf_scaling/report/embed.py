@@ -15,7 +15,8 @@ _MEDIA_TYPES = {
     ".csv": "text/csv;charset=utf-8",
     ".yaml": "text/plain;charset=utf-8",
 }
-HEAVY = 2**20  # bytes of a figure or table; a page of a long study holds a dozen of each, and must stay below 15 MB
+HEAVY = 2**20  # bytes of a figure, of which a page of a long study holds a dozen
+PAGE = 14_000_000  # bytes of all data URIs together: the page stays below 15 MB
 
 
 def data_uri(path: Path, limit: int | None = None) -> str | None:

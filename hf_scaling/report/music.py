@@ -8,6 +8,7 @@ from hf_scaling.report.embed import data_uri
 from hf_scaling.report.reading import Study
 from hf_scaling.report.shapes import Record
 
+URIS = ("score_uri", "midi_uri", "audio_uri")  # what a card holds of files
 _CLOSE = 6  # characters before the end of a block, its two special tokens among them, where the constraint closes
 
 

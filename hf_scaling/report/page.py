@@ -12,12 +12,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, Und
 
 from hf_scaling.laws.diagnostics import NO_FIT
 from hf_scaling.records import UserError, write_text
-from hf_scaling.report import formats, svg
+from hf_scaling.report import alts, formats, svg
 from hf_scaling.report.charts import cost_charts, loss_charts
 from hf_scaling.report.corpus import against_compressor, baseline_rows, best_passes, leak_rows
 from hf_scaling.report.decisions import decisions
 from hf_scaling.report.efficiency import efficiency_rows, efficiency_sentences
-from hf_scaling.report.embed import figure_uri
+from hf_scaling.report.embed import PAGE, figure_uri
 from hf_scaling.report.families import families_view, figure_name, labelled
 from hf_scaling.report.forecasts import coverage, forecast_clause, forecast_rows, forms_note, unmade
 from hf_scaling.report.frontier import (
@@ -32,7 +32,7 @@ from hf_scaling.report.frontier import (
 from hf_scaling.report.headline import headline
 from hf_scaling.report.limits import falsifiers, limits
 from hf_scaling.report.made import choices, commands, config_file, provenance, run_rows
-from hf_scaling.report.music import at_the_limit, card, limit_caveat, music_summary
+from hf_scaling.report.music import URIS, at_the_limit, card, limit_caveat, music_summary
 from hf_scaling.report.patterns import drawn_reading, faults, pattern_rows, sample_reading
 from hf_scaling.report.reading import Study, read_study
 from hf_scaling.report.shapes import Record
@@ -43,24 +43,24 @@ _FILTERS = (
     *("family", "convention", "fixed", "plus_minus", "count", "short", "power_of_ten"),
     *("duration", "memory", "percent", "interval", "plain", "yes_or_no", "listed"),
 )
-# id of each chapter, which is also its file in chapters/ -> its name in the contents
+# id of each chapter, which is also its file in chapters/ -> its heading, and its name in the contents
 _CHAPTERS = {
-    "scaling": "Loss and size",
-    "forecasts": "Forecasts",
-    "families": "Families",
-    "frontier": "Frontier",
-    "laws": "Laws",
-    "curves": "Training",
+    "scaling": "Loss against size",
+    "forecasts": "Forecast and outcome",
+    "families": "Families side by side",
+    "frontier": "Compute-optimal frontier",
+    "laws": "Fitted laws",
+    "curves": "Training curves",
     "efficiency": "Efficiency",
-    "corpus": "Corpus",
-    "baselines": "Baselines",
+    "corpus": "The corpus",
+    "baselines": "Against a compressor",
     "best": "Best model",
-    "worth": "Worth",
-    "music": "Music",
-    "patterns": "A reading",
-    "decisions": "Decisions",
+    "worth": "Musical worth and model size",
+    "music": "The music",
+    "patterns": "A reading of the tunes",
+    "decisions": "Decisions and future work",
     "limits": "Limits",
-    "lint": "Checks",
+    "lint": "What the linter says",
     "tables": "Tables",
     "made": "How it was made",
 }
@@ -102,18 +102,20 @@ def _template() -> Template:
 
 def _content(study: Study) -> dict[str, Any]:
     """What the template shows, in the order of its chapters."""
+    figures, music = _figures(study), _music(study)
+    heavy = [*figures.values(), *(card[name] for card in music["cards"] for name in URIS)]
     return {
         "study": study,
         "chapters": _CHAPTERS,
         "canvas": (svg.WIDTH, svg.HEIGHT),
-        "figures": _figures(study),
+        "figures": figures,
         "headline": headline(study),
         "facts": _facts(study),
-        "tables": tables(study),
+        "tables": tables(study, PAGE - sum(len(uri) for uri in heavy if uri)),
         **_laws(study),
         **_runs(study),
         **_data(study),
-        **_music(study),
+        **music,
         "decisions": decisions(study),
         "limits": limits(study),
         "falsifiers": falsifiers(study),
@@ -132,14 +134,16 @@ def _laws(study: Study) -> dict[str, Any]:
     """Loss against size, forecasts, families, frontier, laws."""
     fits = (study.fits or {}).get("fits", [])
     scores, joint = study.scores or [], study.joint
+    pairs = [families_view(*numbered) for numbered in enumerate(study.comparisons or [])]
     return {
         "loss_charts": loss_charts(study),
         "forecasts": forecast_rows(scores),
+        "seeds": {run["run_id"]: run.get("seed") for run in study.runs},
         "forecast_clause": forecast_clause(scores),
         "coverage": coverage(scores),
         "forms_note": forms_note(scores),
         "unmade": unmade(scores),
-        "pairs": [families_view(*numbered) for numbered in enumerate(study.comparisons or [])],
+        "pairs": [view | {"alt": alts.comparison_alt(view)} for view in pairs],
         "joint_rows": joint_rows(joint) if joint else [],
         "misfits": misfits(joint) if joint else [],
         "joint_figures": joint_figures(joint) if joint else [],
@@ -150,6 +154,7 @@ def _laws(study: Study) -> dict[str, Any]:
         "sensitivity": sensitivity(joint) if joint else [],
         "fits": fits,
         "unfit": list(dict.fromkeys(formats.family(fit["family"]) for fit in fits if fit["verdict"] == NO_FIT)),
+        "profile_alt": alts.profile_alt(fits),
         "warnings": _warnings(fits),
     }
 
@@ -182,11 +187,14 @@ def _music(study: Study) -> dict[str, Any]:
     """What every model writes, the samples, and a reading of both."""
     return {
         "worth": worth_rows(study.worth) if study.worth else [],
+        "metrics_alt": alts.metrics_alt(study.worth) if study.worth else None,
         "cut_off": cut_off(study.worth) if study.worth else None,
         "music": music_summary(study.samples),
         "limit_caveat": limit_caveat(study),
         "at_the_limit": at_the_limit(study),
-        "cards": [card(study.folder / "samples", sample) for sample in study.samples],
+        "cards": [
+            card(study.folder / "samples", sample) | {"score_alt": alts.score_alt(sample)} for sample in study.samples
+        ],
         "patterns": pattern_rows(study.patterns) if study.patterns else [],
         "sample_reading": sample_reading(study.patterns) if study.patterns else [],
         "faults": faults(study.samples),

@@ -183,9 +183,12 @@ def _linear_ticks(low: float, high: float) -> list[float]:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten; of a long range the powers alone, or every second of them, or fewer."""
+    """1, 2 and 5 times powers of ten, of a short range 3 and 7 too; of a long one the powers alone, or fewer."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    several = [m * 10.0**e for e in exponents for m in (1, 2, 5) if low <= m * 10.0**e <= high]
+    for leading in ((1, 2, 5), (1, 2, 3, 5, 7)):
+        several = [m * 10.0**e for e in exponents for m in leading if low <= m * 10.0**e <= high]
+        if len(several) > 2:
+            break
     if len(several) < 2:
         return _linear_ticks(low, high)
     powers = [10.0**e for e in exponents if low <= 10.0**e <= high]

@@ -5,14 +5,14 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from hf_scaling.report.efficiency import efficiency_rows
-from hf_scaling.report.embed import HEAVY, csv_text, data_uri, encoded
+from hf_scaling.report.embed import csv_text, data_uri, encoded
 from hf_scaling.report.frontier import judged, verdicts
 from hf_scaling.report.reading import Study
 from hf_scaling.report.shapes import Record
 
 
 class Table(NamedTuple):
-    """A table to download: `uri` is None where it is too heavy for the page and lies beside it only."""
+    """A table to download: `uri` is None where the page has no room for it."""
 
     name: str
     rows: int
@@ -20,21 +20,25 @@ class Table(NamedTuple):
     uri: str | None
 
 
-def tables(study: Study) -> list[Table]:
-    """The tables of what has run, and then the CSV of each figure."""
-    made = [_table(name, what, rows) for name, what, rows in _made(study) if rows]
-    return [*made, *_behind_figures(study)]
-
-
-def _table(name: str, what: str, rows: list[Record]) -> Table:
-    content = csv_text(rows).encode("utf-8", "replace")
-    return Table(f"{name}.csv", len(rows), what, encoded(content, ".csv") if len(content) <= HEAVY else None)
+def tables(study: Study, room: int) -> list[Table]:
+    """The tables of what has run, and then the CSV of each figure; the lightest of them within `room` bytes."""
+    found = [
+        Table(f"{name}.csv", len(rows), what, encoded(csv_text(rows).encode("utf-8", "replace"), ".csv"))
+        for name, what, rows in _made(study)
+        if rows
+    ]
+    found += _behind_figures(study)
+    for place in sorted(range(len(found)), key=lambda place: len(found[place].uri or "")):
+        room -= len(found[place].uri or "")
+        if room < 0:
+            found[place] = found[place]._replace(uri=None)
+    return found
 
 
 def _behind_figures(study: Study) -> Iterator[Table]:
     for path in sorted(chain(study.folder.glob("figures/*.csv"), study.folder.glob("music/*.csv"))):
         rows = max(path.read_bytes().count(b"\n") - 1, 0)
-        yield Table(path.name, rows, f"behind the figure {path.stem}", data_uri(path, HEAVY))
+        yield Table(path.name, rows, f"behind the figure {path.stem}", data_uri(path))
 
 
 def _made(study: Study) -> Iterator[tuple[str, str, list[Record]]]:

@@ -154,6 +154,18 @@ def test_an_open_end_of_a_forecast_is_an_arrow_at_the_edge_of_the_view():
         assert all(line.get_xdata()[0] in axes.get_xlim() for line in tips)
 
 
+def test_runs_of_one_forecast_share_a_row_on_an_axis_of_percent_and_a_family_keeps_its_colour():
+    scored = [forecast(outcome=1.4 * off) for off in (1.01, 0.98)] + [forecast(family="folk_lstm", outcome=1.4)]
+    axes = forecast_figure(scored).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["gpt2 xl, D = 1M", "folk_lstm xl, D = 1M"]
+    outcomes = {
+        line.get_color(): line for line in axes.get_lines() if line.get_marker() in "os" and len(line.get_xdata())
+    }
+    one, other = outcomes.values()
+    assert one.get_xdata() == pytest.approx([1, -2])
+    assert other.get_xdata() == pytest.approx([0])
+
+
 def test_many_families_make_rows_of_panels_and_many_runs_an_image():
     points = [{"size": "s", "n": n, "d": 1e6, "loss": 2.0, "fitted": 2.01} for n in np.geomspace(1e4, 1e6, 3000)]
     fits = [

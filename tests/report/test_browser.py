@@ -91,8 +91,29 @@ def _outline(pdf: bytes) -> list[str]:
 def test_what_makes_no_sense_on_paper_is_not_printed(chromium: Any, study: Path) -> None:
     tab = opened(chromium, study)
     tab.emulate_media(media="print", color_scheme="dark")
-    assert [tab.locator(kind).first.is_visible() for kind in ("nav", ".unrounded", "article details")] == [False] * 3
+    kinds = ("nav", ".unrounded", ".screen", "article details")
+    assert [tab.locator(kind).first.is_visible() for kind in kinds] == [False] * 4
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+_KEPT = Path(__file__).parents[2] / "results"
+
+
+@pytest.mark.parametrize("kept", ["cpu_scaling", "laptop"])
+def test_a_kept_study_fits_a_phone_and_its_pictures_open_at_full_size(chromium: Any, kept: str, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(_KEPT / kept, tmp_path / kept))
+    tab = opened(chromium, copy, viewport={"width": 320, "height": 844})
+    for width in (320, 390):
+        tab.set_viewport_size({"width": width, "height": 844})
+        assert tab.evaluate("document.documentElement.scrollWidth") == width
+        wide = "pictures => pictures.filter(one => one.scrollWidth > one.clientWidth).length"
+        assert tab.locator(".plate").evaluate_all(wide) == 0
+    tab.locator(".zoom input").first.check()
+    assert tab.locator(".plate").evaluate_all(wide) == 1
+    assert tab.evaluate("document.documentElement.scrollWidth") == 390
+    tables = tab.locator("table")
+    assert tables.evaluate_all("tables => tables.every(one => one.caption?.textContent)")
+    assert (copy / "report.html").stat().st_size < 15e6
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -119,7 +140,8 @@ def test_no_column_is_out_of_sight_on_a_desk(chromium: Any, several: Path, tmp_p
     write_json(copy / "joint.json", joint)
     tab = opened(chromium, copy, viewport={"width": 1200, "height": 844})
     boxes = tab.locator(".scroll:not(.plate)").evaluate_all(
-        "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth).map(box => box.ariaLabel)"
+        "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth)"
+        ".map(box => box.querySelector('caption').textContent)"
     )
     assert tab.get_by_text("the form does not fit").count() > 0
     assert boxes == ["Seed, hash and time of each run"] * boxes.count("Seed, hash and time of each run")

@@ -47,6 +47,7 @@ def test_larger_is_further_right_and_higher() -> None:
         (30_000, 1_000_000, ["50k", "100k", "200k", "500k", "1M"]),
         (1e3, 1e9, ["1k", "10k", "100k", "1M", "10M", "100M", "1B"]),
         (480, 520, ["480", "490", "500", "510", "520"]),
+        (12, 77, ["20", "30", "50", "70"]),  # of 1, 2 and 5 there would be two
     ],
 )
 def test_ticks_are_round_numbers(low: float, high: float, labels: list[str]) -> None:

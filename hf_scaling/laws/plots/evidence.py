@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hf_scaling.laws.plots.style import COLOURS, DASHES, drawing, legend_above, plain_numbers, short
+from hf_scaling.laws.plots.style import COLOURS, DASHES, MARKERS, counting, drawing, legend_above, plain_numbers, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +33,7 @@ def profile_figure(fits: Sequence[Mapping[str, Any]]) -> "Figure":
             )  # fmt: skip
             axes.set(xscale="log", ylim=(0, 3), xlabel="exponent α")
             plain_numbers(axes.xaxis, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
-            title = f"N {convention.replace('_', '-')}"
+            title = counting(convention)
             if any(fit["profile"] for fit in shown):
                 legend_above(axes, min(len(shown), 3), title=title)
             else:
@@ -53,42 +53,72 @@ def profile_table(fits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def forecast_figure(scored: Sequence[Mapping[str, Any]]) -> "Figure":
-    """Sealed forecasts with their 50 and 90 % intervals, what came of them, and what persistence would have said.
+    """How far outcomes, and persistence, lie off sealed forecasts, in percent of these, beside their intervals.
 
-    `scored` are records of `study.forecasts.score`, those with a forecast and an outcome.
+    `scored` are records of `study.forecasts.score`, those with a forecast and an outcome. Those of one forecast, which
+    runs of several seeds share, are marks in one row; a family keeps its colour.
     """
-    with drawing(1, 1, width=6.4, height=1.2 + 0.42 * len(scored)) as (figure, panels):
+    from matplotlib.ticker import FuncFormatter
+
+    rows = _same_forecast(scored)
+    families = list(dict.fromkeys(found["family"] for found in scored))
+    with drawing(1, 1, width=7.0, height=1.4 + 0.36 * len(rows)) as (figure, panels):
         axes, view = panels[0], _forecast_view(scored)
         axes.set_xlim(*view)
-        for row, found in enumerate(scored):
-            for level, width in (("0.9", 2.0), ("0.5", 5.0)):
-                ends = [_view_end(end, side, view) for side, end in enumerate(found["intervals"][level])]
-                axes.plot(ends, (row, row), color=COLOURS[0], linewidth=width, solid_capstyle="butt", alpha=0.6)
-                for end, limit, tip in zip(found["intervals"][level], view, "<>", strict=True):
-                    if end is None:
-                        axes.plot(limit, row, tip, color=COLOURS[0], markersize=5)
-            axes.plot(found["loss"], row, "|", color=COLOURS[0], markersize=12, label="forecast" if not row else None)
-            axes.plot(found["outcome"], row, "D", color=COLOURS[1], markersize=6, label="outcome" if not row else None)
+        axes.axvline(0, color="#555555", linewidth=0.9)
+        for row, together in enumerate(rows):
+            found, index = together[0], families.index(together[0]["family"])
+            colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+            for level, width in (("0.9", 2.0), ("0.5", 6.0)):
+                ends = [None if end is None else _off(found, end) for end in found["intervals"][level]]
+                shown = [limit if end is None else end for end, limit in zip(ends, view, strict=True)]
+                axes.plot(shown, (row, row), color=colour, linewidth=width, solid_capstyle="butt", alpha=0.35)
+                for end, limit, tip in zip(ends, view, "<>", strict=True):
+                    if end is None and level == "0.9":
+                        axes.plot(limit, row, tip, color=colour, markersize=5)
+            outcomes = [_off(one, one["outcome"]) for one in together]
+            axes.plot(outcomes, [row] * len(outcomes), marker, color=colour, markeredgecolor="white", markersize=7)
             if found["persistence"]:
-                label = "persistence: loss of the next smaller model" if not row else None
-                axes.plot(found["persistence"], row, "x", color="#555555", markersize=6, label=label)
-        axes.set_yticks(range(len(scored)), [_name(found) for found in scored])
-        note = "validation loss (nats per token)\nbars: 50 and 90 % intervals, an arrow is an open end"
-        axes.set(ylim=(len(scored) - 0.4, -0.6), xlabel=note)
+                axes.plot(_off(found, found["persistence"]), row, "x", color="#555555", markersize=6)
+        axes.set_yticks(range(len(rows)), [_name(together[0]) for together in rows])
+        axes.xaxis.set_major_formatter(
+            FuncFormatter(lambda value, _: f"{value:+g} %".replace("-", "\N{MINUS SIGN}") if value else "forecast")
+        )
+        note = "off the forecast, in percent of it\nbars: 50 and 90 % intervals, an arrow is an open end"
+        axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel=note)
+        for index, family in enumerate(families):
+            colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+            axes.plot([], [], marker, color=colour, label=f"{family}: outcome")
+        axes.plot([], [], "x", color="#555555", label="loss of the next smaller model")
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8)
     return figure
 
 
+def _same_forecast(scored: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Those with one forecast together, by family and then by horizon."""
+    families = list(dict.fromkeys(found["family"] for found in scored))
+    rows: dict[Any, list[Mapping[str, Any]]] = {}
+    for found in sorted(
+        scored, key=lambda found: (families.index(found["family"]), found["n_params"], found["n_tokens"])
+    ):
+        rows.setdefault((found["family"], found["size"], found["n_tokens"], found["loss"]), []).append(found)
+    return list(rows.values())
+
+
+def _off(found: Mapping[str, Any], loss: float) -> float:
+    """How far a loss lies off the forecast, in percent of it."""
+    return float(100 * (loss / found["loss"] - 1))
+
+
 def _forecast_view(scored: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     """Limits around all that is known, with a margin for arrows."""
-    known = [found[name] for found in scored for name in ("loss", "outcome", "persistence") if found[name]]
-    known += [end for found in scored for ends in found["intervals"].values() for end in ends if end is not None]
+    known = [0.0]
+    for found in scored:
+        ends = [end for level in found["intervals"].values() for end in level]
+        losses = [loss for loss in (found["outcome"], found["persistence"] or None, *ends) if loss is not None]
+        known += [_off(found, loss) for loss in losses]
     margin = 0.08 * (max(known) - min(known)) or 0.05
     return min(known) - margin, max(known) + margin
-
-
-def _view_end(end: float | None, side: int, view: tuple[float, float]) -> float:
-    return view[side] if end is None else end
 
 
 def _name(found: Mapping[str, Any]) -> str:

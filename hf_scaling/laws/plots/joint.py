@@ -9,6 +9,7 @@ from hf_scaling.laws.plots.style import (
     COLOURS,
     DASHES,
     MARKERS,
+    counting,
     drawing,
     gallery,
     legend_above,
@@ -74,7 +75,7 @@ def frontier_figure(frontiers: Sequence[Mapping[str, Any]]) -> "Figure":
             for one in (one for one in frontiers if one["n_convention"] == convention):
                 _frontier(axes, one, families.index(one["family"]), one["flops_convention"] == main)
             axes.set(xscale="log", yscale="log", xlabel=f"training FLOPs C, {main}")
-            axes.set_title(f"N {convention.replace('_', '-')}")
+            axes.set_title(counting(convention))
             axes.legend(fontsize=7.5, loc="upper left")
         panels[0].set_ylabel("compute-optimal parameters N*")
     return figure
@@ -132,8 +133,8 @@ def iso_flop_figure(frontiers: Sequence[Mapping[str, Any]]) -> "Figure":
                     axes.scatter([profile["best_n"]], [profile["best_loss"]], marker="*", s=60, color=colour, zorder=3)
             size_axis(axes, [n for profile in profiles for n in profile["n"]])
             axes.set_xlabel("parameters N; a star is the vertex of a budget's parabola")
-            counted = f"N {one['n_convention'].replace('_', '-')}, C {one['flops_convention']}"
-            legend_above(axes, 2, title=f"{one['family']}, {counted}")
+            by = f"{counting(one['n_convention'])}, C {one['flops_convention']}"
+            legend_above(axes, 2, title=f"{one['family']}, {by}")
         panels[0].set_ylabel("validation loss (nats per token)")
     return figure
 

@@ -122,11 +122,18 @@ def plain_numbers(axis: "Axis", leading: Sequence[float]) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def counting(convention: str) -> str:
+    """Which parameters N counts, as the report words it."""
+    return {"total": "N counting all parameters", "non_embedding": "N without embeddings"}.get(
+        convention, f"N {convention}"
+    )
+
+
 def short(n: float) -> str:
-    """30000 as 30k, 1e6 as 1M."""
+    """30000 as 30k, 1e6 as 1M, 347136 as 347k: three digits, as in the report."""
     for unit, name in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if n >= 0.999 * unit:
-            return f"{n / unit:.4g}{name}"
+            return f"{n / unit:.3g}{name}"
     return f"{n:g}"
 
 
