@@ -3,6 +3,7 @@
 import re
 from itertools import groupby
 
+from hf_scaling.laws.diagnostics import NO_FIT
 from hf_scaling.report import formats
 from hf_scaling.report.shapes import Record
 
@@ -161,10 +162,12 @@ def _compute_clause(pair: Record, level: str) -> str:
     known = [at for at in cost["at"] if at["multiplier"] is not None]
     if not known:
         return "what compute one of them saves at equal loss is not resolved"
+    doubtful = any(found["verdict"] == NO_FIT for found in pair["exponents"].values())
+    curves = f"the fitted curves{', not both of which fit their runs' if doubtful else ''}"
     middle, lowest = known[len(known) // 2], min(known, key=lambda at: at["loss"])
     clause = (
-        f"to a loss of {formats.fixed(middle['loss'])} nats {one} takes {_times(middle['multiplier'])} the compute of "
-        f"{two}, {level} interval {formats.interval(middle['interval'], 2)}{_doubt(middle)}"
+        f"by {curves}, to a loss of {formats.fixed(middle['loss'])} nats {one} takes {_times(middle['multiplier'])} "
+        f"the compute of {two}, {level} interval {formats.interval(middle['interval'], 2)}{_doubt(middle)}"
     )
     if lowest is middle:
         return clause

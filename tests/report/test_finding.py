@@ -88,7 +88,7 @@ def test_a_law_that_does_not_fit_its_runs_is_not_told_without_that(study: Path, 
     told = "; the form does not fit, runs lie 1.5 % off and seeds 0.5 % apart: best fit α = "
     assert told in words(study)
     page = render(study).text
-    assert "GPT-2 counting all parameters the form does not fit" in page
+    assert "GPT-2 all the form does not fit" in page
     assert "For GPT-2 the form does not fit: curve and band are not to be trusted." in page
     assert "The form of L(N) does not fit GPT-2" in " ".join(limits(read_study(study))).replace("‑", "-")
     contradicted = (

@@ -90,9 +90,12 @@ def test_what_equal_loss_costs_is_told_with_its_interval(study: Path, change: Ch
         pairs[0]["multipliers"]["flops"].update(at=[at | {"loss": 2.0}, at, last], verdict="resolved")
 
     change("comparison.json", alter)
-    words = "to a loss of 1.800 nats GPT-2 takes 2.00 × the compute of LSTM, 90 % interval [1.20, open], and to 1.500, "
+    words = "by the fitted curves, to a loss of 1.800 nats GPT-2 takes 2.00 × the compute of LSTM, "
+    words += "90 % interval [1.20, open], and to 1.500, "
     words += "the lowest that both reach, 0.90 × [0.80, 1.10]."
     assert sentences(study)["Families."].endswith(words)
+    change("comparison.json", lambda pairs: pairs[0]["exponents"]["total"].update(verdict="the form does not fit"))
+    assert "by the fitted curves, not both of which fit their runs, to a loss" in sentences(study)["Families."]
 
 
 @pytest.mark.parametrize(("behind", "ahead"), [("gpt2", "folk_lstm"), ("folk_lstm", "gpt2")])
