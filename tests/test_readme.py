@@ -177,12 +177,15 @@ def claims():
             yield f"{found['loss']:.3f}"
     largest = compared["sizes"][-1]
     low, high = sorted(-end for end in largest["interval"])
-    yield f"ahead by {-largest['difference']:.3f} nats {span((low, high), 3)}"
+    yield f"ahead by {-largest['difference']:.3f} nats {span((low, high), 4)}"
     scored = [found for found in score(study) if found["loss"]]
     errors = [[found[name] for found in scored] for name in ("error", "persistence_error")]
     yield f"They miss by {100 * fmean(errors[0]):.1f} % on average"
     yield f"misses by {100 * fmean(errors[1]):.1f} %"
     yield f"{sum(found['inside']['0.9'] for found in scored)} of {len(scored)} outcomes"
+    for family, name in (("gpt2", "GPT-2's"), ("folk_lstm", "of the LSTM's")):
+        inside = [found["inside"]["0.9"] for found in scored if found["family"] == family]
+        yield f"{sum(inside)} of {len(inside)} {name}" if family == "folk_lstm" else f"all {sum(inside)} of {name}"
     shortest = [found for found in scored if found["n_tokens"] == min(one["n_tokens"] for one in scored)]
     worse = sum(found["error"] > found["persistence_error"] for found in shortest)
     assert (worse, len(shortest)) == (3, 4)
