@@ -1,11 +1,14 @@
 """What the pictures of the page show, in words, for those who do not see them."""
 
-from hf_scaling.notation import Bar, Note, header, read
+import re
+
 from hf_scaling.report import formats
 from hf_scaling.report.finding import rungs
 from hf_scaling.report.reading import Study
 from hf_scaling.report.shapes import Record
 from hf_scaling.report.worth import worth_rows
+
+_KEY_AND_METRE = re.compile(r"^([KM]):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 
 
 def loss_alt(study: Study) -> str:
@@ -62,12 +65,7 @@ def _bare(estimate: str) -> str:
 
 
 def score_alt(sample: Record) -> str:
-    """Title, key, metre and bars of an engraved tune."""
-    head, events = header(sample["abc"]), read(sample["abc"]).events
-    lines = [place for place, event in enumerate(events) if isinstance(event, Bar) and event.line.line]
-    filled = [event for event in events if isinstance(event, Bar) and event.line.line and event.duration > 0]
-    open_end = any(isinstance(event, Note) for event in events[lines[-1] + 1 if lines else 0 :])
-    bars = len(filled) + open_end
-    told = [f"{name} {value}" for name, value in (("key", head.first("K")), ("metre", head.first("M"))) if value]
-    parts = [sample["title"] or "untitled", *told, f"{bars} bar{'s' * (bars != 1)}"]
-    return f"Score of tune {sample['index']}: {', '.join(parts)}."
+    """Title, key and metre of an engraved tune."""
+    fields = dict(_KEY_AND_METRE.findall(sample["abc"])[::-1])  # the first of each
+    told = [f"{name} {fields[letter]}" for name, letter in (("key", "K"), ("metre", "M")) if fields.get(letter)]
+    return f"Score of tune {sample['index']}: {', '.join([sample['title'] or 'untitled', *told])}."

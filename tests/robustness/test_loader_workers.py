@@ -87,6 +87,13 @@ def children(pid):
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"  # dead, and not yet buried
+    except FileNotFoundError:
+        return False
+
+
 def test_workers_die_with_a_study_that_is_killed_and_leave_it_to_the_next_start(commands, tiny_yaml, tmp_path):
     folder, script = tmp_path / "study", tmp_path / "train.py"
     script.write_text(WITH_WORKERS.format(recipe=ROOT / "recipes" / "train.py"))
@@ -102,6 +109,6 @@ def test_workers_die_with_a_study_that_is_killed_and_leave_it_to_the_next_start(
     ended = commands.run("train.py", *study)  # at once
     assert ended.code == 0, ended.stderr
     assert "another process" not in ended.stdout
-    assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
+    assert not any(map(alive, workers))
     (row,) = read_ledger(folder / "runs.jsonl")[0]
     assert row["status"] == "finished"
