@@ -106,9 +106,12 @@ def test_workers_die_with_a_study_that_is_killed_and_leave_it_to_the_next_start(
     workers = children(started.pid)
     assert len(workers) == 2
     started.kill_when(lambda: True)
-    ended = commands.run("train.py", *study)  # at once
+    until = time.monotonic() + 5  # a moment to die; by themselves they would live on for seconds after their work
+    while any(map(alive, workers)):
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    ended = commands.run("train.py", *study)
     assert ended.code == 0, ended.stderr
     assert "another process" not in ended.stdout
-    assert not any(map(alive, workers))
     (row,) = read_ledger(folder / "runs.jsonl")[0]
     assert row["status"] == "finished"
