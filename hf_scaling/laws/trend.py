@@ -1,6 +1,5 @@
 """How a quantity changes with model size where no law is known for it: a straight line in log N."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,12 +52,3 @@ def fit_trend(n: ArrayLike, value: ArrayLike, level: float = 0.9, errors: ArrayL
     reach = max((float(kind.ppf(0.5 + level / 2)) for kind in kinds), default=0.0)
     p = max((2 * float(kind.sf(abs(slope))) for kind in kinds), default=float(slope == 0))
     return Trend(slope, (slope - reach, slope + reach), p, level, len(x), middle, centre)
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """What each of several p-values is worth when all of them were looked at (Holm 1979)."""
-    adjusted, least = [1.0] * len(p), 0.0
-    for place, index in enumerate(sorted(range(len(p)), key=p.__getitem__)):
-        least = max(least, min(1.0, (len(p) - place) * p[index]))
-        adjusted[index] = least
-    return adjusted

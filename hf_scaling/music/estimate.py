@@ -66,3 +66,12 @@ def _ends(drawn: np.ndarray) -> tuple[float, float]:
 
 def _float(value: object) -> float:
     return float(value)  # type: ignore[arg-type]  # a number, but NumPy's
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """What each of several p-values is worth when all of them were looked at (Holm 1979)."""
+    adjusted, least = [1.0] * len(p), 0.0
+    for place, index in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        least = max(least, min(1.0, (len(p) - place) * p[index]))
+        adjusted[index] = least
+    return adjusted

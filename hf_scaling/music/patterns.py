@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hf_scaling.music.estimate import LEVEL
+from hf_scaling.music.estimate import LEVEL, holm
 from hf_scaling.music.portrait import Heard, Section, likeness, listen, portray, sections_of
 from hf_scaling.notation import header, melody_of, read
 
@@ -151,13 +151,9 @@ def contrast(samples: Sequence[Look], real: Sequence[Look]) -> dict[str, dict[st
         if min(len(ours), len(theirs)) > 1:
             means = {"samples": float(ours.mean()), "real": float(theirs.mean())}
             found[name] = means | {"n": len(ours), "p": _permutation_p(ours, theirs)}
-    ordered = sorted(found, key=lambda name: float(found[name]["p"]))
-    least = 0.0
-    for place, name in enumerate(ordered):
-        least = max(least, min(1.0, (len(ordered) - place) * found[name]["p"]))
-        found[name]["p"] = least
-        side = "more" if found[name]["samples"] > found[name]["real"] else "less"
-        found[name]["verdict"] = side if least < 1 - LEVEL else "not told apart"
+    for one, p in zip(found.values(), holm([one["p"] for one in found.values()]), strict=True):
+        side = "more" if one["samples"] > one["real"] else "less"
+        one.update(p=p, verdict=side if p < 1 - LEVEL else "not told apart")
     return found
 
 

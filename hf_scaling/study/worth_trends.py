@@ -10,9 +10,9 @@ from scipy.stats import norm
 from hf_scaling.laws import fit_power
 from hf_scaling.laws.plots import save_figure
 from hf_scaling.laws.plots.metrics import metrics_figure, metrics_table
-from hf_scaling.laws.trend import Trend, fit_trend, holm
+from hf_scaling.laws.trend import Trend, fit_trend
 from hf_scaling.models import FAMILIES
-from hf_scaling.music.estimate import LEVEL
+from hf_scaling.music.estimate import LEVEL, holm
 from hf_scaling.music.metrics import METRICS
 from hf_scaling.records import write_json
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from hf_scaling.laws.trend import fit_trend, holm
+from hf_scaling.laws.trend import fit_trend
+from hf_scaling.music.estimate import holm
 
 
 def test_a_line_is_found_with_the_interval_of_a_textbook():
