@@ -272,8 +272,10 @@ def test_json_cut_short_anywhere_is_an_error(read):
 def test_csv_cut_short_in_a_row_is_an_error(read):
     whole = as_csv([setting(), setting(date="2021-01-01", abc='"quoted"')])
     for text in (whole[: whole.index("quoted")], whole[: whole.rindex("Edorian")]):
-        with pytest.raises(UserError, match="row 2 has no"):
+        with pytest.raises(UserError, match="row 2 has no") as caught:
             read(text, "csv/tunes.csv")
+        assert caught.tb is not None  # the error is at hand, and with it the reader that stopped in mid-table
+        assert csv.field_size_limit() == 131_072, "the limit of the process is put back"
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n", "tune_id\n27\n", b"\xff\xfe", "<html>\n", "\0\0\0"])

@@ -117,7 +117,7 @@ def read_rows(table: Table) -> list[Row]:
     Raises:
         UserError: the table is damaged, or lacks a column; names the row.
     """
-    with _told(table.place), io.TextIOWrapper(table.open(), "utf-8-sig", newline="") as text:
+    with _told(table.place), _long_fields(), io.TextIOWrapper(table.open(), "utf-8-sig", newline="") as text:
         rows = _csv_rows(text, table.place) if table.file.lower().endswith(".csv") else _json_rows(text, table.place)
         return [_row(row, f"{table.place}, row {number}") for number, row in enumerate(rows, 1)]
 
@@ -133,11 +133,18 @@ def _json_rows(text: IO[str], place: str) -> list[Any]:
 
 
 def _csv_rows(text: IO[str], place: str) -> Iterator[dict[str, Any]]:
-    before = csv.field_size_limit(_LONGEST_FIELD)
     try:
         yield from csv.DictReader(_bounded(text, place), restval=_ABSENT)
     except csv.Error as error:
         raise UserError(f"{_FIELD}: {place} is not valid CSV ({error}); expected a whole tunes.csv") from None
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """The process's limit on a field's length, raised while a table is read, be it to its end or not."""
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        yield
     finally:
         csv.field_size_limit(before)
 
