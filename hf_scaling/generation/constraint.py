@@ -21,6 +21,18 @@ _UNKNOWN = -1  # not asked for yet
 _FIRST_STATES, _MOST_STATES = 1024, 100_000  # at 4 to 5 kB each
 
 
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Without garbage collection: the states that are found stay, so that looking through them is in vain."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
 class Constraint:
     """What may follow in each row of a batch, for the characters of a tokenizer.
 
@@ -62,12 +74,12 @@ class Constraint:
         need = self._grammar.need(state)
         if need > room:
             raise UserError(f"prompt: a legal tune takes {need} more tokens and the model may write {room}; shorten it")
-        with self._at_work():
+        with self._lock, no_collection():
             return self._number(state)
 
     def mask(self, states: np.ndarray, room: int) -> np.ndarray:
         """Which tokens may follow where there is room for so many, this one included: bool, (rows, tokens)."""
-        with self._at_work():
+        with self._lock, no_collection():
             for state in set(states.tolist()):
                 for token in np.flatnonzero(self._need[state] == _UNKNOWN).tolist():
                     self._ask(state, token)
@@ -78,7 +90,7 @@ class Constraint:
 
         scores: (rows, tokens). No more tokens are looked at than it takes, mostly one.
         """
-        with self._at_work():
+        with self._lock, no_collection():
             scores = np.where(self._need[states] < room, scores, -np.inf)  # what is unknown stays in
             tokens = scores.argmax(axis=1)
             for row in np.flatnonzero(self._need[states, tokens] == _UNKNOWN).tolist():
@@ -89,21 +101,9 @@ class Constraint:
 
     def after(self, state: int, token: int) -> int:
         """The state behind a token that may follow."""
-        with self._at_work():
+        with self._lock, no_collection():
             self._ask(state, token)
             return int(self._next[state, token])
-
-    @contextmanager
-    def _at_work(self) -> Iterator[None]:
-        """Alone, and without garbage collection: what is found stays, so that looking through it is in vain."""
-        with self._lock:
-            collects = gc.isenabled()
-            gc.disable()
-            try:
-                yield
-            finally:
-                if collects:
-                    gc.enable()
 
     def _ask(self, state: int, token: int) -> int:
         """The need behind a token; what is unknown is found out for all characters that lead to the same state."""

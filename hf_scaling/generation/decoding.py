@@ -11,7 +11,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_scaling.generation.cache import empty_cache
-from hf_scaling.generation.constraint import Constraint, constraint_for
+from hf_scaling.generation.constraint import Constraint, constraint_for, no_collection
 from hf_scaling.generation.sampling import Sampler
 from hf_scaling.models import generation_limit
 from hf_scaling.records import UserError
@@ -81,11 +81,12 @@ def generate_tunes(
                 constraint,
                 [constraint.start(prompts[index], room) for index in chosen] if constraint else [],
             )
-            for place, written in _decode(model, ids, choice, room, tokenizer.eos_token_id, watch):
-                index, complete = chosen[place], written[-1] == tokenizer.eos_token_id
-                text = prompts[index] + str(tokenizer.decode(written[:-1] if complete else written))
-                generations[index] = Generation(prompts[index], seeds[index], text, complete)
-                bar.update()
+            with no_collection():
+                for place, written in _decode(model, ids, choice, room, tokenizer.eos_token_id, watch):
+                    index, complete = chosen[place], written[-1] == tokenizer.eos_token_id
+                    text = prompts[index] + str(tokenizer.decode(written[:-1] if complete else written))
+                    generations[index] = Generation(prompts[index], seeds[index], text, complete)
+                    bar.update()
     return [generations[index] for index in range(len(prompts))]
 
 

@@ -5,7 +5,7 @@ wrong as it goes. The checker, the repairer and the fingerprint all read this on
 The rules with a memory of their own stand beside it: `lines.py`, `rhythm.py`, `groups.py` and `bars.py`.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from hf_scaling.notation.bars import BarLengths, BarLine, Repeats, parse_bar_line
 from hf_scaling.notation.durations import WHOLE, Ticks, parse_length, scale, ticks_of
@@ -23,6 +23,8 @@ _MAX_REST_BARS = 1_000
 _DEFAULT_SHORTHANDS = frozenset(".~HLMOPSTuv")
 _LAYOUT = frozenset(("indent", "newline", "comment"))
 _END = parse_bar_line("|]")
+_RULES = ("lines", "order", "rhythm", "groups", "lengths", "repeats")
+_SHARED = frozenset(_RULES)
 
 
 class Machine(Lexer):
@@ -36,12 +38,11 @@ class Machine(Lexer):
     ends in it.
     """
 
-    _RULES = ("lines", "order", "rhythm", "groups", "lengths", "repeats")
     __slots__ = (  # with more than thirty attributes and no slots, CPython 3.11 looks each up the slow way
         *("tokens", "events", "problems", "fields", "voices", *_RULES),
         *("meter", "music_at", "first_voice_end", "n_notes", "n_bars", "bar_ticks", "full_bar", "open_ticks"),
         *("_notes", "_meter_ticks", "_bar_cut", "_at_line_end", "shorthands", "_problems_before"),
-        *("_first_voice", "_other_voice", "_overlay", "_timed", "_last", "_last_ticks", "written", "_shares"),
+        *("_first_voice", "_other_voice", "_overlay", "_timed", "_last", "_last_ticks", "written", "_shared"),
     )
 
     def __init__(self) -> None:
@@ -50,7 +51,7 @@ class Machine(Lexer):
         self.tokens: list[Token] = []
         self.events: list[Event] = []
         self.problems = Problems()
-        self._shares = False  # the rules are those of a fork, too
+        self._shared: frozenset[str] = frozenset()  # the rules that are those of a fork, too
         self.lines, self.order = Lines(self.problems), FieldOrder(self.problems)
         self.fields: list[Field] = self.order.header
         self.meter = FREE
@@ -84,14 +85,13 @@ class Machine(Lexer):
         self.tokens.append((kind, text, offset))
         if kind == "space":  # a fifth of all tokens
             return
-        if self._shares and (
-            kind != "note"
-            or self.lines.waiting
-            or self.rhythm.waiting
-            or self.groups.grace
-            or self.groups.chord is not None
-        ):
-            self._own()  # most notes change no rule
+        if self._shared:
+            if kind != "note":
+                self._own(_CHANGES.get(kind, ()))
+            elif self.rhythm.waiting or self.groups.grace or self.groups.chord is not None:  # most notes change no rule
+                self._own(_IN_BAR)
+            if self.lines.waiting:
+                self._own(("lines",))
         if self.lines.waiting and kind not in _LAYOUT:
             self.lines.begin(offset)
             if self.in_header and self.music_at is None and kind != "field":
@@ -101,8 +101,7 @@ class Machine(Lexer):
     def close(self) -> None:
         """End the tune: what is still open is reported."""
         super().close()
-        if self._shares:
-            self._own()
+        self._own(_RULES)
         self._end_time()
         self.open_ticks = self.bar_ticks
         if self.bar_ticks:
@@ -115,8 +114,6 @@ class Machine(Lexer):
             self._report("no-music", self.offset, "there is no music after the header")
         elif not self.n_notes:
             self._report("no-notes", self.offset, "no note sounds")
-
-    # what decides about what may follow
 
     def fork(self) -> "Machine":
         """A copy that reads on by itself; what was read and found wrong before stays behind."""
@@ -134,34 +131,38 @@ class Machine(Lexer):
         copy.lines, copy.order, copy.rhythm = self.lines, self.order, self.rhythm
         copy.groups, copy.lengths, copy.repeats = self.groups, self.lengths, self.repeats
         copy.tokens, copy.events, copy.problems, copy._last = [], [], Problems(), []
-        self._shares = copy._shares = True
+        self._shared = copy._shared = _SHARED
         return copy
 
-    def _own(self) -> None:
-        """Take copies of the rules that are shared with a fork, before they change."""
-        self._shares = False
-        for rule in self._RULES:
-            setattr(self, rule, getattr(self, rule).fork(self.problems))
-        self.fields, self.voices = self.order.header, self.voices.copy()
+    def _own(self, rules: Iterable[str]) -> None:
+        """Take copies of those of these rules that are shared with a fork, before they change."""
+        for rule in rules:
+            if rule in self._shared:
+                self._shared -= {rule}
+                setattr(self, rule, getattr(self, rule).fork(self.problems))
+                if rule == "order":
+                    self.fields, self.voices = self.order.header, self.voices.copy()
 
-    def state(self, bars: bool) -> Hashable:
-        """What decides about what may follow: two tunes with the same state go on in the same ways.
+    # what decides about what may follow, in two parts: two tunes with the same parts go on in the same ways. That holds
+    # for what `steer.py` lets follow: a broken rhythm stands right behind its note, for example.
 
-        That holds for what `steer.py` lets follow: a broken rhythm stands right behind its note, for example. bars:
-        whether the lengths of bars decide too.
-        """
+    def inside(self, bars: bool) -> Hashable:
+        """What notes change, and all else within a bar; bars: whether the lengths of bars decide, too."""
         # a mark of broken rhythm refers to the last note, nothing else does
         last = (self.written, self._last_ticks if bars else 0) if self.pending[:1] in ("<", ">") else 0
-        times: tuple[Hashable, ...] = last, self.bar_ticks > 0, self._bar_cut > 0
-        if bars:
-            bar = self.bar_ticks, self._bar_cut, self.full_bar, self._meter_ticks
-            times = last, *bar, self._at_line_end, self.lengths.state()
         return (
             *(self._row, _pending_state(self._row.kind, self.pending), self.in_header and self.order.state()),
-            *(self.lines.state(), self.groups.state(), self.rhythm.state(), self.repeats.state(), times),
-            *(self.unit, self.meter.compound, self._notes is None, self._timed, self.n_notes > 0),
+            *(self.lines.state(), self.groups.state(), self.rhythm.state(), last, self.room if bars else None),
+            *(self.bar_ticks > 0, self.unit, self.meter.compound, self._notes is None, self._timed, self.n_notes > 0),
             *(self.shorthands, self._other_voice, self._overlay),
         )
+
+    def around(self, bars: bool) -> Hashable:
+        """What no more than bar lines, line ends and fields change; with the room left it tells how long the bar is."""
+        if not bars:
+            return self.repeats.state(), self._bar_cut > 0
+        meter = self.full_bar, self._meter_ticks
+        return self.repeats.state(), self._bar_cut, *meter, self._at_line_end, self.lengths.state()
 
     @property
     def unit(self) -> Ticks:
@@ -459,6 +460,17 @@ _HANDLERS: dict[str, Callable[[Machine, str, int], None]] = {
     "tie": Machine._tie,
     "tuplet": lambda machine, text, offset: machine.rhythm.tuplet(text, machine.meter.compound, offset),
 }
+_IN_BAR = ("rhythm", "groups")
+_AT_BAR = (*_IN_BAR, "lengths", "repeats")
+_CHANGES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("field", "inline"), _RULES),
+    **dict.fromkeys(("bar", "overlay"), _AT_BAR),
+    **dict.fromkeys(("newline", "comment", "continuation"), ("lines", "groups")),
+    **dict.fromkeys(("rest", "broken", "tuplet", "chord-open", "chord-close", "grace-open", "grace-close"), _IN_BAR),
+    **dict.fromkeys(("slur-open", "slur-close", "tie"), ("groups",)),
+}
+"""The rules that tokens of a kind may change; none if it is not here."""
+
 _FIELD_HANDLERS: dict[str, Callable[[Machine, str, int], bool]] = {
     "K": Machine._key_field,
     "L": Machine._unit_field,

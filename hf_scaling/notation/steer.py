@@ -3,9 +3,10 @@
 A `State` is the engine where it stands after some text. A character may follow if it is in the subset that decoders
 write (`subset.py`), if the engine, forked and fed with it, finds nothing wrong, if what it ends is as folk tunes have
 it (`customs.py`), and if from there a legal end can be reached. `_way` knows the way there, character by character; its
-length, `State.need`, is what a decoder holds against the number of characters that it may still write. Texts that may
+length, `Grammar.need`, is what a decoder holds against the number of characters that it may still write. Texts that may
 go on in the same ways share one state, and what has been found out about a state is kept: decoding soon walks on paths
-that are known.
+that are known. What notes do within a bar is found out once for all bars: the engine itself is asked again only where
+a bar line is at hand.
 """
 
 from collections.abc import Hashable
@@ -41,26 +42,76 @@ _CANDIDATES = [Fraction(n) for n in ("1", "2", "1/2", "3", "4", "3/2", "1/4", "3
 
 
 _NOTHING: list[Any] = []
+_APART = frozenset(("", "bar", "character", "chord-open", "field", "indent", "newline"))
+
+
+class _Inside:
+    """What is known of states that agree in all but the bars before: in `Machine.inside`.
+
+    apart: whether the pending token may be a bar line or a line end, so that states go on in ways of their own. If not,
+    they share the groups of characters, where these lead (None: nowhere), and the way to the end of the bar: its length
+    and what decides, with the bars before, how far it is from there. states: the states themselves, by the number of
+    the bars before; None if one has no legal end.
+    """
+
+    __slots__ = ("apart", "groups", "moves", "states", "way")
+
+    def __init__(self, machine: Machine) -> None:
+        """Nothing is known but what `machine` is about to read."""
+        self.apart = machine.in_header or machine.pending_kind in _APART
+        self.groups: tuple[str, ...] | None = None
+        self.moves: dict[str, _Inside | None] = {}
+        self.way: tuple[int, Hashable] | None = None
+        self.states: dict[int, State | None] = {}
 
 
 class State:
-    """One state of the grammar: the engine behind some text, and what has been found out about it.
+    """One state of the grammar: its two parts, and what has been found out about it.
 
-    settled: the engine once the token that is pending has ended; moves: where characters lead, None for those that may
-    not follow; it fills as it is asked for.
+    around: the number of the bars before; machine: the engine, made when it is asked for, from that of the state before
+    and the character that leads here from it; settled: the engine once the token that is pending has ended.
     """
 
-    __slots__ = ("groups", "machine", "may_end", "moves", "need", "settled")
+    __slots__ = ("_before", "_character", "_machine", "_settled", "around", "groups", "inside", "may_end", "need")
 
-    def __init__(self, machine: Machine) -> None:
-        """The state of `machine`, which must not be fed any more."""
-        self.machine, self.settled = machine, _settled(machine)
-        for part in (machine, self.settled):  # what nobody reads again and a fork begins anew
-            part.tokens = part.events = _NOTHING
+    def __init__(self, inside: _Inside, around: int, before: "State | None", character: str) -> None:
+        """A state that is reached from the one before, or whose engine will be given with `take`."""
+        self.inside, self.around, self._before, self._character = inside, around, before, character
+        self._machine: Machine | None = None
+        self._settled: Machine | None = None
         self.groups: tuple[str, ...] | None = None
-        self.moves: dict[str, State | None] = {}
         self.may_end: bool | None = None
         self.need: int | None = None
+
+    def take(self, machine: Machine) -> None:
+        """The engine here is `machine`, which must not be fed any more."""
+        self._machine, self._settled, self._before = machine, _settled(machine), None
+        for part in (self._machine, self._settled):  # what nobody reads again and a fork begins anew
+            part.tokens = part.events = _NOTHING
+
+    @property
+    def machine(self) -> Machine:
+        """The engine where it stands."""
+        if self._machine is None:
+            self._go()
+        assert self._machine
+        return self._machine
+
+    @property
+    def settled(self) -> Machine:
+        """The engine once the token that is pending has ended."""
+        if self._settled is None:
+            self._go()
+        assert self._settled
+        return self._settled
+
+    def _go(self) -> None:
+        text, state = "", self
+        while state._before:
+            text, state = state._character + text, state._before
+        machine = state.machine.fork()
+        machine.feed(text)
+        self.take(machine)
 
 
 class Grammar:
@@ -79,29 +130,39 @@ class Grammar:
         self._alphabet = frozenset(alphabet)
         self._note = next((note for note in NOTES if note in self._alphabet), NOTES[0])
         self._harmless = frozenset() if self._strict else _BAR_CODES
-        self._states: dict[Hashable, State | None] = {}
-        self._needs: dict[Hashable, int] = {}  # where bars end, which many ways pass
+        self._insides: dict[Hashable, _Inside] = {}
+        self._arounds: dict[Hashable, int] = {}
+        self._needs: dict[tuple[Hashable, int], int] = {}  # where bars end, which many ways pass
 
     def read(self, text: str) -> State | None:
         """The state after `text`; None if that is wrong already or has no legal end."""
         machine = Machine()
         machine.feed(text)
-        return None if self._is_wrong(machine) else self._intern(machine.fork())
+        if self._is_wrong(machine):
+            return None
+        return self._intern(self._inside(machine), self._around(machine), machine.fork())
 
     def groups(self, state: State) -> tuple[str, ...]:
         """Characters that the subset lets follow, legal or not, in groups that all lead to the same state."""
-        if state.groups is None:
+        known = state if state.inside.apart else state.inside
+        if known.groups is None:
             room = state.settled.room if self._strict else None
-            state.groups = tuple(self._subset.choices(state.machine, state.settled, room))
-        return state.groups
+            known.groups = tuple(self._subset.choices(state.machine, state.settled, room))
+        return known.groups
 
     def move(self, state: State, group: str) -> State | None:
         """Where the characters of one of its `groups` lead; None if no legal end can be reached from there."""
-        character = group[0]
-        if character not in state.moves:
-            machine = self._fed(state.machine, state.settled, character)
-            state.moves[character] = self._intern(machine) if machine else None
-        return state.moves[character]
+        known, character = state.inside.moves, group[0]
+        if character in known:
+            inside = known[character]
+            return self._intern(inside, state.around, state, character) if inside else None
+        machine = self._fed(state.machine, state.settled, character)
+        inside = self._inside(machine) if machine else None
+        if not state.inside.apart:
+            known[character] = inside
+        if not machine or not inside:
+            return None
+        return self._intern(inside, self._around(machine) if state.inside.apart else state.around, machine)
 
     def may_end(self, state: State) -> bool:
         """Whether the text is a legal tune as it stands."""
@@ -115,32 +176,61 @@ class Grammar:
         A state that may not end has a move to one that needs one character less.
         """
         if state.need is None:
-            state.need = self._walk(state.machine, state.settled)
+            known = self._known(state.inside, state.around)
+            state.need = self._walk(state) if known is None else known
         return state.need
 
-    def _walk(self, machine: Machine, settled: Machine) -> int:
-        """The characters that it takes to lead `machine` to a legal end; both machines are left as they are."""
-        passed: list[tuple[Hashable, int]] = []
+    def _known(self, inside: _Inside, around: int) -> int | None:
+        """The need of a state, None if it has not been found out."""
+        state = inside.states.get(around)
+        if state and state.need is not None:
+            return state.need
+        if not inside.way:
+            return None
+        length, end = inside.way
+        rest = self._needs.get((end, around)) if end else NEVER
+        return None if rest is None else min(length + rest, NEVER)
+
+    def _walk(self, state: State) -> int:
+        """The characters that it takes to a legal end, found by going there."""
+        machine, settled, here, around = state.machine, state.settled, state.inside, state.around
+        shared = not here.apart  # the way to the end of the bar is that of all states inside it
+        passed: list[tuple[tuple[Hashable, int], int]] = []
         length, need = 0, NEVER
         while length < _LONGEST_WAY:
-            way = self._way(machine, settled)
-            may_end = _can_end(machine) and self._is_done(settled)
+            way, can_end = self._way(machine, settled), _can_end(machine)
             if way in _BAR_ENDS and not machine.may_take_in(way):  # then it all depends on `settled`
-                key = settled.state(self._strict), may_end, way
+                end: Hashable = self._inside(settled), can_end, machine.pending_kind == "shorthand"
+                if shared:
+                    state.inside.way, shared = (length, end), False
+                key = end, self._around(settled) if here.apart else around
                 if key in self._needs:
                     need = length + self._needs[key]
                     break
                 passed.append((key, length))
-            if may_end and self._ends(machine, settled):
+            if can_end and not settled.bar_ticks:
+                shared = False  # the tune may end here, before the bar does
+            if can_end and self._is_done(settled) and self._ends(machine, settled):
                 need = length + 1
                 break
             following = self._fed(machine, settled, way) if way and self._alphabet.issuperset(way) else None
             if not way or not following:
+                if shared:
+                    state.inside.way = NEVER, None
                 break
             length += len(way)
-            machine, settled = following, _settled(following)
-        for at, before in passed:
-            self._needs[at] = NEVER if need >= NEVER else need - before
+            machine = following
+            around = self._around(machine) if here.apart else around
+            here = self._inside(machine)
+            if shared and here.way:
+                state.inside.way, shared = (min(length + here.way[0], NEVER), here.way[1]), False
+            known = self._known(here, around)
+            if known is not None:
+                need = length + known
+                break
+            settled = _settled(machine)
+        for key, before in passed:
+            self._needs[key] = NEVER if need >= NEVER else need - before
         return min(need, NEVER)
 
     def _fed(self, machine: Machine, settled: Machine, text: str) -> Machine | None:
@@ -152,13 +242,28 @@ class Grammar:
         fed.feed(text)
         return None if self._is_wrong(fed) else fed
 
-    def _intern(self, machine: Machine) -> State | None:
-        """The state of `machine`, which must not be fed any more; None if it has no legal end."""
-        key = machine.state(self._strict)
-        if key not in self._states:
-            state = State(machine)
-            self._states[key] = state if self.need(state) < NEVER else None
-        return self._states[key]
+    def _inside(self, machine: Machine) -> _Inside:
+        key = machine.inside(self._strict)
+        if key not in self._insides:
+            self._insides[key] = _Inside(machine)
+        return self._insides[key]
+
+    def _around(self, machine: Machine) -> int:
+        return self._arounds.setdefault(machine.around(self._strict), len(self._arounds))
+
+    def _intern(self, inside: _Inside, around: int, before: Machine | State, character: str = "") -> State | None:
+        """The state with these parts, None if it has no legal end.
+
+        before: its engine, or the state from which `character` leads there.
+        """
+        if around not in inside.states:
+            if isinstance(before, State):
+                state = State(inside, around, before, character)
+            else:
+                state = State(inside, around, None, "")
+                state.take(before)
+            inside.states[around] = state if self.need(state) < NEVER else None
+        return inside.states[around]
 
     def _is_wrong(self, machine: Machine) -> bool:
         problems = machine.problems

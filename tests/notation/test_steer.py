@@ -98,7 +98,7 @@ def test_a_machine_goes_on_from_a_fork_as_it_would_itself():
         machine = Machine()
         machine.feed(text[:cut])
         fork = machine.fork()
-        assert fork.state(True) == machine.state(True)
+        assert (fork.inside(True), fork.around(True)) == (machine.inside(True), machine.around(True))
         other = machine.fork()
         other.feed("A2B}])|")  # what another fork reads is nothing to this one
         fork.feed(text[cut:])
