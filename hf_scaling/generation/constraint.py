@@ -18,7 +18,8 @@ ENDED = 0
 """The number of the state behind the end of a tune: what a row holds there is of no concern, so all may follow."""
 
 _UNKNOWN = -1  # not asked for yet
-_FIRST_STATES, _MOST_STATES = 1024, 100_000  # at 4 to 5 kB each
+_Groups = dict[int, tuple[str, int | np.ndarray]]  # of each token that may follow: its group, and the tokens in that
+_FIRST_STATES, _MOST_STATES = 1024, 200_000  # at 2 to 3 kB each
 
 
 @contextmanager
@@ -49,11 +50,9 @@ class Constraint:
         self._grammar = Grammar("".join(sorted(self._ids)), bars)
         self._numbers: dict[State, int] = {}
         self._states: list[State | None] = [None]  # number ENDED
-        self._tokens: dict[str, np.ndarray] = {}  # of groups of characters
-        self._fresh: dict[tuple[str, ...], tuple[np.ndarray, np.ndarray]] = {}  # rows of a state with such groups
+        self._fresh: dict[tuple[str, ...], tuple[np.ndarray, _Groups]] = {}  # of a state with such groups of characters
         self._need = np.empty((_FIRST_STATES, size), dtype=np.int16)
         self._next = np.empty((_FIRST_STATES, size), dtype=np.int32)
-        self._group = np.empty((_FIRST_STATES, size), dtype=np.int16)
         self._need[ENDED], self._next[ENDED] = 0, ENDED
         self._lock = Lock()  # the tables are filled for all who decode in this process, threads too
 
@@ -107,19 +106,21 @@ class Constraint:
 
     def _ask(self, state: int, token: int) -> int:
         """The need behind a token; what is unknown is found out for all characters that lead to the same state."""
-        if self._need[state, token] == _UNKNOWN:
-            before = self._states[state]
-            assert before is not None
-            if token == self._eos:
-                self._need[state, token] = 0 if self._grammar.may_end(before) else NEVER
-                return int(self._need[state, token])
-            group = self._grammar.groups(before)[self._group[state, token]]
-            after = self._grammar.move(before, group)
-            tokens = self._tokens[group]
-            number = self._number(after) if after else ENDED  # in a line of its own, for the tables may grow and move
-            self._need[state, tokens] = self._grammar.need(after) if after else NEVER
-            self._next[state, tokens] = number
-        return int(self._need[state, token])
+        need = int(self._need[state, token])
+        if need != _UNKNOWN:
+            return need
+        before = self._states[state]
+        assert before is not None
+        if token == self._eos:
+            need = self._need[state, token] = 0 if self._grammar.may_end(before) else NEVER
+            return need
+        _, groups = self._known(self._grammar.groups(before))
+        group, tokens = groups[token]
+        after = self._grammar.move(before, group)
+        number = self._number(after) if after else ENDED  # in a line of its own, for the tables may grow and move
+        need = self._grammar.need(after) if after else NEVER
+        self._need[state, tokens], self._next[state, tokens] = need, number
+        return need
 
     def _number(self, state: State) -> int:
         number = self._numbers.get(state)
@@ -127,22 +128,24 @@ class Constraint:
             number = self._numbers[state] = len(self._states)
             self._states.append(state)
             if number == len(self._need):
-                self._need, self._next, self._group = (
-                    np.concatenate([table, np.empty_like(table)]) for table in (self._need, self._next, self._group)
+                self._need, self._next = (
+                    np.concatenate([table, np.empty_like(table)]) for table in (self._need, self._next)
                 )
             self._next[number] = ENDED
-            self._need[number], self._group[number] = self._rows(self._grammar.groups(state))
+            self._need[number], _ = self._known(self._grammar.groups(state))
         return number
 
-    def _rows(self, groups: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    def _known(self, groups: tuple[str, ...]) -> tuple[np.ndarray, _Groups]:
         """Of a state with such groups of characters, what its need is before any was asked for, and the groups."""
         if groups not in self._fresh:
-            need, group = np.full(self._need.shape[1], NEVER), np.zeros(self._need.shape[1])
-            for place, characters in enumerate(groups):
-                tokens = self._tokens[characters] = np.array([self._ids[character] for character in characters])
-                need[tokens], group[tokens] = _UNKNOWN, place
+            need = np.full(self._need.shape[1], NEVER)
             need[self._eos] = _UNKNOWN
-            self._fresh[groups] = need, group
+            of_token: _Groups = {}
+            for group in groups:
+                tokens = [self._ids[character] for character in group]
+                need[tokens] = _UNKNOWN
+                of_token |= dict.fromkeys(tokens, (group, tokens[0] if len(tokens) == 1 else np.array(tokens)))
+            self._fresh[groups] = need, of_token
         return self._fresh[groups]
 
 
