@@ -75,11 +75,11 @@ def read_baselines(path: Path) -> Record | None:
 
 
 def read_stages(path: Path) -> Record:
-    """Wall seconds of each stage, by `stages.json`."""
+    """`stages.json`: of each stage the wall seconds and the SHA-256 of its files."""
     stages = read_optional(path, {}) or {}
     for stage in stages.values():
-        check_fields(path, stage, {"seconds": NUMBER})
-    return {name: stage["seconds"] for name, stage in stages.items()}
+        check_fields(path, stage, {"seconds": NUMBER, "files": dict})
+    return stages
 
 
 def read_samples(path: Path) -> list[Record]:

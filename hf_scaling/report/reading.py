@@ -12,13 +12,17 @@ from hf_scaling.records import LEDGER, UserError, read_ledger, read_optional
 from hf_scaling.report import evidence, files
 from hf_scaling.report.shapes import Record
 
+_DATA = ("dataset", "tokenizer", "tokens")
+_READ = (".arrow", "tokenizer.json", ".npy")
+
 
 @dataclass(frozen=True)
 class Study:
     """One study folder.
 
     `licences` have a source and its notice; those of an earlier version have no more.
-    `attempts` counts the failed ledger rows of each run that has finished since; `seconds` is the wall time of stages.
+    `attempts` counts the failed ledger rows of each run that has finished since; `seconds` is the wall time of stages,
+    `hashes` the SHA-256 of files that models read.
     `alphabet` is how many tokens the tokenizer knows; `has_tunes` is false of what was kept of a study.
     """
 
@@ -44,6 +48,7 @@ class Study:
     rates: Record | None
     alphabet: int | None
     seconds: Record
+    hashes: Record
     has_tunes: bool
 
     @property
@@ -108,6 +113,7 @@ def read_study(folder: Path) -> Study:
     rows, notes = read_ledger(folder / LEDGER)
     runs, attempts = _one_row_a_run(rows, config.get("families"))
     statistics = files.read_statistics(folder / "dataset/statistics.json")
+    stages = files.read_stages(folder / "stages.json")
     return Study(
         folder=folder,
         config=config,
@@ -130,7 +136,12 @@ def read_study(folder: Path) -> Study:
         worth=files.read_worth(folder / "music.json"),
         rates=read_optional(folder / "learning_rates.json", {"families": dict}),
         alphabet=_alphabet(folder / "tokenizer/tokenizer.json"),
-        seconds=_stage_seconds(folder / "stages.json", runs),
+        seconds=_stage_seconds(stages, runs),
+        hashes={
+            file: digest for name in _DATA for file, digest in stages[name]["files"].items() if file.endswith(_READ)
+        }
+        if stages.keys() >= set(_DATA)
+        else {},
         has_tunes=(folder / "dataset/dataset_dict.json").exists(),
     )
 
@@ -168,10 +179,10 @@ def _yaml(path: Path) -> Record:
     return value
 
 
-def _stage_seconds(path: Path, runs: list[Record]) -> Record:
+def _stage_seconds(stages: Record, runs: list[Record]) -> Record:
     """Wall seconds by stage. Training is the sum over runs; the report leaves itself out, being made of the rest."""
     training = [run["wall_seconds"] for run in runs if run.get("wall_seconds") is not None]
-    seconds = {name: took for name, took in files.read_stages(path).items() if name != "report"}
+    seconds = {name: stage["seconds"] for name, stage in stages.items() if name != "report"}
     return seconds | ({"training, summed over runs": sum(training)} if training else {})
 
 

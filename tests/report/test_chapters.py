@@ -291,7 +291,10 @@ def test_what_was_kept_of_a_study_says_that_its_samples_cannot_be_read(study: Pa
 
 
 def test_the_sum_of_times_stands_beside_what_the_clock_said(study: Path) -> None:
-    write_json(study / "stages.json", {"learning rates": {"seconds": 60.0}, "best": {"seconds": 4210.0}})
+    write_json(
+        study / "stages.json",
+        {"learning rates": {"seconds": 60.0, "files": {}}, "best": {"seconds": 4210.0, "files": {}}},
+    )
     told = "their times added up; besides, tuning took 1 min 00 s and the best model took 1 h 10 min. They cost"
     assert told in render(study).text
     rows = read_jsonl(study / "runs.jsonl")
@@ -456,3 +459,10 @@ def test_the_study_of_several_horizons_is_not_changed_by_its_report(several: Pat
     assert {
         path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and path.name != "report.html"
     } == before
+
+
+def test_the_files_that_models_read_are_told_apart_by_their_hashes(study: Path) -> None:
+    text = render(study).text
+    assert f"tokenizer/tokenizer.json {'a' * 64} tokens/train.npy {'b' * 64}" in text
+    (study / "stages.json").unlink()
+    assert "SHA-256 of the tunes" not in render(study).text

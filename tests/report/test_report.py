@@ -79,7 +79,7 @@ def test_hostile_text_stays_text_wherever_it_comes_from(study: Path, change: Cha
     change("dataset/statistics.json", lambda value: value["licences"][0].update(source=text, notice=text))
     change("dataset/baselines.json", lambda value: value["models"][1].update(name=text))
     change("dataset/baselines.json", lambda value: value.update(convention=text))
-    change("stages.json", lambda value: value.update({text: {"key": "", "seconds": 1.0}}))
+    change("stages.json", lambda value: value.update({text: {"key": "", "seconds": 1.0, "files": {text: text}}}))
     change("best.json", lambda value: value.update(size=text))
     change("fits.json", lambda value: [fit.update(warnings=[text]) for fit in value["fits"]])
     change("comparison.json", lambda pairs: pairs[0]["cautions"].append(text))
@@ -294,7 +294,9 @@ def test_tunes_cut_off_and_scores_that_failed_say_so(study: Path) -> None:
 
 def test_stage_times_leave_the_report_itself_out(study: Path) -> None:
     text = render(study).text
-    assert "Stage Wall time data 31 s fits 0.4 s training, summed over runs 38 min" in text
+    assert (
+        "Stage Wall time dataset 31 s tokenizer 0.1 s tokens 0.1 s fits 0.4 s training, summed over runs 38 min" in text
+    )
 
 
 def test_midi_can_be_downloaded_under_its_name(study: Path) -> None:
