@@ -3,8 +3,9 @@
     python recipes/evaluate_music.py outputs/laptop
     python recipes/evaluate_music.py outputs/quick --number 16
 
-Draws tunes from each finished model, unconstrained, measures them beside held-out real tunes (docs/music.md), writes
-music.jsonl and music.json into the study's folder, and its report anew. Interrupted, it goes on with the next model.
+Draws tunes from each finished model of the longest horizon, unconstrained, measures them beside held-out real tunes
+(docs/music.md), writes music.jsonl and music.json into the study's folder, and its report anew. Interrupted, it goes on
+with the next model.
 """
 
 import sys

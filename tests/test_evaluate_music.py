@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import pytest
 
 from hf_scaling.music.metrics import METRICS
-from hf_scaling.records import read_json, read_jsonl, write_json, write_jsonl
+from hf_scaling.records import append_row, finished_rows, read_json, read_jsonl, write_json, write_jsonl
 
 AUDIO = [package for package in ("midirenderer", "pretty_midi", "soundfile") if find_spec(package) is None]
 
@@ -60,6 +60,19 @@ def test_what_is_measured_is_left_alone_and_what_is_missing_is_measured_again(co
     assert "music: 6 of 7 models measured\n" in ended.stdout
     assert (folder / "music.jsonl").read_bytes() == whole
     assert read_json(folder / "music.json") == read_json(measured[0] / "music.json")
+
+
+def test_models_of_shorter_horizons_are_left_alone(commands, measured, tmp_path):
+    folder = tmp_path / "study"
+    shutil.copytree(measured[0], folder)
+    shutil.rmtree(folder / "music")
+    rows = [row | ({} if row["size"] == "a" else {"n_tokens": 1024}) for row in finished_rows(folder / "runs.jsonl")]
+    (folder / "runs.jsonl").unlink()
+    for row in rows:
+        append_row(folder / "runs.jsonl", row)
+    ended = commands.run("evaluate_music.py", folder, "--number", 2)
+    assert ended.code == 0, ended.stderr
+    assert [model["size"] for model in read_json(folder / "music.json")["models"][:-1]] == ["a", "a"]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ class Drawing:
 
 
 def evaluate_music(study: Path, drawing: Drawing) -> dict[str, Any]:
-    """Measure every finished model that is not measured yet; write and return `music.json`.
+    """Measure every model of the longest horizon that is not measured yet; write and return `music.json`.
 
     Raises:
         UserError: `study` is no study folder, has no finished run with a model, or a setting is wrong.
@@ -111,8 +111,12 @@ def as_records(estimates: dict[str, Estimate]) -> dict[str, dict[str, float]]:
 
 
 def _models(study: Path) -> Iterator[tuple[dict[str, Any], Path]]:
-    """Ledger rows of the finished runs, smallest first within a family, and of the best model; with its weights."""
+    """Ledger rows of the runs of the longest horizon, which trends are read off, smallest first within a family, and of
+    the best model; with its weights.
+    """
     rows = finished_rows(study / LEDGER)
+    horizon = max((row["n_tokens"] for row in rows), default=0)
+    rows = [row for row in rows if row["n_tokens"] == horizon]
     families = list(dict.fromkeys(row["family"] for row in rows))
     rows = [row | {"best": False, "folder": f"runs/{row['run_id']}/model"} for row in rows]
     if (study / "best.json").exists():
