@@ -67,13 +67,14 @@ class Constraint:
         Raises:
             UserError: no legal tune begins like this, or none so short.
         """
-        state = self._grammar.read(text)
-        if state is None:
-            raise UserError(f"prompt: {text[-60:]!r} is not how a legal tune goes on; mend it, or do not constrain")
-        need = self._grammar.need(state)
-        if need > room:
-            raise UserError(f"prompt: a legal tune takes {need} more tokens and the model may write {room}; shorten it")
         with self._lock, no_collection():
+            state = self._grammar.read(text)
+            if state is None:
+                raise UserError(f"prompt: {text[-60:]!r} is not how a legal tune goes on; mend it, or do not constrain")
+            need = self._grammar.need(state)
+            if need > room:
+                much = f"{need} more tokens and the model may write {room}"
+                raise UserError(f"prompt: a legal tune takes {much}; shorten it")
             return self._number(state)
 
     def mask(self, states: np.ndarray, room: int) -> np.ndarray:
@@ -82,19 +83,22 @@ class Constraint:
             for state in set(states.tolist()):
                 for token in np.flatnonzero(self._need[state] == _UNKNOWN).tolist():
                     self._ask(state, token)
-            return self._need[states] < room
+            return self._need[states] < min(room, NEVER)
 
     def choose(self, states: np.ndarray, scores: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray]:
         """Of each row's tokens that may follow the one with the highest score, and the states behind them.
 
         scores: (rows, tokens). No more tokens are looked at than it takes, mostly one.
         """
+        room = min(room, NEVER)
         with self._lock, no_collection():
             scores = np.where(self._need[states] < room, scores, -np.inf)  # what is unknown stays in
             tokens = scores.argmax(axis=1)
             for row in np.flatnonzero(self._need[states, tokens] == _UNKNOWN).tolist():
                 while self._ask(int(states[row]), int(tokens[row])) >= room:
                     known = self._need[states[row]] >= room  # of its whole group
+                    if known.all():
+                        raise RuntimeError("nothing may follow here, though there was said to be a way")
                     tokens[row] = np.where(known, -np.inf, scores[row]).argmax()
             return tokens, self._next[states, tokens]
 

@@ -132,6 +132,9 @@ class Machine(Lexer):
         copy.groups, copy.lengths, copy.repeats = self.groups, self.lengths, self.repeats
         copy.tokens, copy.events, copy.problems, copy._last = [], [], Problems(), []
         self._shared = copy._shared = _SHARED
+        if self.groups.chord is not None:  # whose notes are events here: they change here
+            copy.groups = self.groups.fork(copy.problems)
+            self._shared = copy._shared = _SHARED - {"groups"}
         return copy
 
     def _own(self, rules: Iterable[str]) -> None:
@@ -149,12 +152,16 @@ class Machine(Lexer):
     def inside(self, bars: bool) -> Hashable:
         """What notes change, and all else within a bar; bars: whether the lengths of bars decide, too."""
         # a mark of broken rhythm refers to the last note, nothing else does
-        last = (self.written, self._last_ticks if bars else 0) if self.pending[:1] in ("<", ">") else 0
+        last = (
+            (self.written, self._last_ticks if bars else self._last_ticks > 0) if self.pending[:1] in ("<", ">") else 0
+        )
+        free = self.full_bar is None and self._meter_ticks is not None  # this bar, but not those to come
+        header = (self.order.state(), self.music_at is None) if self.in_header else self.order.begun
         return (
-            *(self._row, _pending_state(self._row.kind, self.pending), self.in_header and self.order.state()),
-            *(self.lines.state(), self.groups.state(), self.rhythm.state(), last, self.room if bars else None),
+            *(self._row, _pending_state(self._row.kind, self.pending), header, self.lines.state(), self.groups.state()),
+            *(self.rhythm.state(), last, self.room if bars else None, self.bar_ticks if bars and free else None),
             *(self.bar_ticks > 0, self.unit, self.meter.compound, self._notes is None, self._timed, self.n_notes > 0),
-            *(self.shorthands, self._other_voice, self._overlay),
+            *(self.shorthands, self._first_voice, self._other_voice, self._overlay),
         )
 
     def around(self, bars: bool) -> Hashable:

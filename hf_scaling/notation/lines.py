@@ -84,7 +84,12 @@ class FieldOrder:
 
     def state(self) -> Hashable:
         """All that what follows is judged by."""
-        return self.numbered, bool(self.header) and self.header[0].letter == "X", self.has_meter, self._place
+        return *self.begun, self.has_meter, self._place
+
+    @property
+    def begun(self) -> tuple[bool, bool]:
+        """Whether X: has come, and whether it is the first field."""
+        return self.numbered, bool(self.header) and self.header[0].letter == "X"
 
     @property
     def following(self) -> str:

@@ -9,13 +9,18 @@ from typing import Any
 from hf_scaling.notation.grammar import Machine
 
 _NOTHING: list[Any] = []
-_APART = frozenset(("", "bar", "character", "chord-open", "field", "indent", "newline"))
+_IN_BAR = frozenset(
+    ("note", "rest", "accidental", "space", "broken", "tuplet", "tie", "shorthand", "quote", "quote-open")
+)
+_IN_BAR |= frozenset(("slur-open", "slur-close", "grace-open", "grace-close", "chord-close"))
+_IN_BAR |= frozenset(("decoration", "decoration-open"))
 
 
 class Inside:
     """What is known of states that agree in all but the bars before: in `Machine.inside`.
 
-    apart: whether the pending token may be a bar line or a line end, so that states go on in ways of their own. If not,
+    apart: whether the pending token may be a bar line, a line end or a field, so that states go on in ways of their
+    own. If not,
     they share the groups of characters, where these lead (None: nowhere), and the way to the end of the bar: its length
     and what decides, with the bars before, how far it is from there. states: the states themselves, by the number of
     the bars before; None if one has no legal end.
@@ -25,7 +30,7 @@ class Inside:
 
     def __init__(self, machine: Machine) -> None:
         """Nothing is known but what `machine` is about to read."""
-        self.apart = machine.in_header or machine.pending_kind in _APART
+        self.apart = machine.in_header or machine.pending_kind not in _IN_BAR
         self.groups: tuple[str, ...] | None = None
         self.moves: dict[str, Inside | None] = {}
         self.way: tuple[int, Hashable] | None = None

@@ -119,7 +119,7 @@ class Subset:
         if kind == "quote-open":
             return [*([_QUOTED] if len(pending) <= _MOST_QUOTED else []), *(['"'] if len(pending) > 1 else [])]
         if kind == "decoration-open":
-            return [_LETTERS + ".", *(["!"] if len(pending) > 1 else [])]
+            return [_LETTERS + ".", *([pending[0]] if len(pending) > 1 else [])]
         if kind == "accidental":
             return [NOTES, *(pending if pending in "^_" else "")]
         if kind in ("character", ""):  # a colon that begins a bar line

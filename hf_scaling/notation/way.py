@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from hf_scaling.notation.customs import ends_oddly, is_odd
 from hf_scaling.notation.durations import Ticks
-from hf_scaling.notation.grammar import Machine
+from hf_scaling.notation.grammar import MAX_NOTE, Machine
 from hf_scaling.notation.subset import (
     DENOMINATORS,
     MOST_DIGITS,
@@ -24,6 +24,7 @@ _BAR_CODES = frozenset(("bar-long", "bar-short"))
 _BARS_TO_END = 2  # plain bar lines that a tune with repeats must have, or music21 makes no bars of it
 _ENDS = ("newline", "bar", "note", "rest", "chord-close", "slur-close")
 _LENGTHS = ("note", "rest", "chord-close")
+_LONGEST_FACTOR = 4  # marks of rhythm make no note longer than this
 _CANDIDATES = [Fraction(n) for n in ("1", "2", "1/2", "3", "4", "3/2", "1/4", "3/4", "6", "1/8", "3/8")]
 
 
@@ -68,7 +69,7 @@ class Way:
         kind, pending = machine.pending_kind, machine.pending
         if kind in _INSIDE:
             start, end = _INSIDE[kind]
-            return end if len(pending) > 1 else start
+            return (end or pending[0]) if len(pending) > 1 else start
         if kind == "field" or machine.in_header:
             return _header_way(machine)
         if kind == "accidental":
@@ -113,11 +114,11 @@ class Way:
 
 _INSIDE = {
     "quote-open": ("A", '"'),
-    "decoration-open": ("f", "!"),
+    "decoration-open": ("f", ""),
     "comment": ("\n", "\n"),
     "continuation": ("\n", "\n"),
 }
-"""What tokens with a content are given: a first character, then the end."""
+"""What tokens with a content are given: a first character, then the end; none: the mark that they began with."""
 
 
 def _bar_end(settled: Machine) -> str:
@@ -161,14 +162,13 @@ def _wanted(machine: Machine, room: Ticks | None, unit: Ticks) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _length_between(ticks: Ticks, unit: Ticks) -> str | None:
-    return _length_text(Fraction(ticks) / Fraction(unit))
-
-
-def _length_text(length: Fraction) -> str | None:
-    """How a length is written; None if it is too odd to be."""
+    """How a length is written in units; None if it is too odd to be."""
+    length = Fraction(ticks) / Fraction(unit)
     numerator, denominator = length.numerator, length.denominator
     if numerator >= 10**MOST_DIGITS or denominator not in DENOMINATORS:
         return None
+    if denominator > 1 and _LONGEST_FACTOR * numerator * unit > MAX_NOTE:
+        return None  # without the slash, which may not come, it would be no note
     divisor = {1: "", 2: "/"}.get(denominator, f"/{denominator}")
     return ("" if numerator == 1 else str(numerator)) + divisor
 

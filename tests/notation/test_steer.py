@@ -9,7 +9,7 @@ import pytest
 
 from hf_scaling.data.clean import FIELDS, CleanOptions, CleanTune, clean
 from hf_scaling.data.sources import SourceOptions, music21_corpora
-from hf_scaling.notation import WHOLE, Bar, Grammar, Machine, check, read
+from hf_scaling.notation import WHOLE, Bar, Grammar, Machine, Note, check, read
 from hf_scaling.notation.lines import HEADER
 from hf_scaling.notation.steer import NEVER
 
@@ -265,3 +265,65 @@ def test_nearly_all_real_tunes_can_be_written():
         written += bool(state and grammar.may_end(state))
     assert len(texts) > 100
     assert written / len(texts) > 0.9
+
+
+IN_FOUR = HEADER_OF("4/4")
+
+
+@pytest.mark.parametrize("bars", ["strict", "any"])
+@pytest.mark.parametrize(
+    ("first", "then", "steps"),
+    [
+        (IN_FOUR + "c8|A4[M:2/4]", IN_FOUR + "c8|A4", "A4|A8|"),
+        (IN_FOUR + "c8|A4", IN_FOUR + "c8|A4[M:2/4]", "A4|A8|"),
+        (HEADER_OF("none") + "A4|A2[M:4/4]B", HEADER_OF("none") + "A4|A4[M:4/4]B", " [1c:|2c5|"),
+        (IN_FOUR[4:], IN_FOUR, "A8|"),
+        (IN_FOUR, IN_FOUR[4:], "A8|"),
+        ('X:1\n"A"\nM:4/4\n', "X:1\nM:4/4\n", "K:D\nA8|"),
+        ("X:1\nM:4/4\n", 'X:1\n"A"\nM:4/4\n', "K:D\nA8|"),
+        (IN_FOUR + "A2&>", IN_FOUR + "A2&B2>", "B2|"),
+        (IN_FOUR + "V:2\nA8|\nV:1", IN_FOUR + "V:1\nA8|\nV:1", "\nA8|"),
+    ],
+)
+def test_what_one_prompt_was_is_nothing_to_the_next(bars, first, then, steps):
+    def path(grammar):
+        state = grammar.read(then)
+        yield state and grammar.need(state)
+        for character in steps:
+            group = state and group_of(grammar, state, character)
+            state = grammar.move(state, group) if group else None
+            yield state and grammar.need(state)
+
+    met = Grammar(string.printable, bars)
+    state = met.read(first)
+    for character in steps if state else "":
+        group = group_of(met, state, character)
+        state = met.move(state, group) if group else None
+        if not state:
+            break
+    assert [*path(met)] == [*path(Grammar(string.printable, bars))]
+
+
+@pytest.mark.parametrize("bars", ["strict", "any"])
+def test_there_is_a_way_on_wherever_there_is_a_state(bars):
+    grammar, prompt = Grammar(string.printable, bars), "X:1\nM:none\nL:1/16\nK:D\nA781/4<A"
+    if state := grammar.read(prompt):
+        by_chance(grammar, prompt, grammar.need(state), random.Random(6))
+
+
+def test_a_decoration_ends_as_it_began():
+    assert may_follow(Grammar(string.printable), IN_FOUR + "+tr", "+")
+    assert not may_follow(Grammar(string.printable), IN_FOUR + "+tr", "!")
+
+
+def test_a_machine_goes_on_behind_a_fork_in_a_chord():
+    machine = Machine()
+    machine.feed(IN_FOUR + "[CE")
+    machine.fork()
+    machine.feed("]2>B|")
+    machine.close()
+    heard, expected = (
+        [event.duration for event in events if isinstance(event, Note)]
+        for events in (machine.events, read(IN_FOUR + "[CE]2>B|").events)
+    )
+    assert heard == expected
