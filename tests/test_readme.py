@@ -219,8 +219,34 @@ def claims():
     yield f"L(N, D) is off by {off[0]} %, seeds by {apart[0]} %"
     yield f"{off[1]} % off its L(N, D), where they lie {apart[1]} % apart"
     yield f"{off[2]} % (root mean square) off GPT-2's L(N), where seeds lie {apart[2]} % apart"
+    yield from worth(read_json(study / "music.json"))
     laptop = read_json(RESULTS / "laptop" / "fits.json")["fits"][0]
     yield f"{laptop['params']['alpha']:.2f} {span(laptop['intervals']['alpha'], 2)}"
+
+
+def worth(music):
+    """The same of what tunes are worth."""
+    trends = {(trend["family"], trend["metric"]): trend for trend in music["trends"]}
+    yield f"Of {len(trends)} trends with size, of {len(music['metrics'])} measures"
+    yield f"of {music['drawing']['n_tunes']} tunes that each model writes"
+    yield f"{sum(trend['verdict'] == 'resolved' for trend in trends.values())} are resolved"
+
+    def ends(family, metric):
+        for size in ("17k", "1M"):
+            models = [
+                run for run in music["models"] if not run["best"] and (run["family"], run["size"]) == (family, size)
+            ]
+            yield fmean(run["metrics"][metric]["value"] for run in models)
+
+    for family in ("gpt2", "folk_lstm"):
+        yield "from {:.3f} to {:.3f} for".format(*ends(family, "interval_divergence"))
+    steep = trends["gpt2", "interval_divergence"]
+    yield f"α {steep['alpha']:.2f} {span(steep['alpha_interval'], 2)}"
+    assert trends["folk_lstm", "interval_divergence"]["form"] == "power"
+    yield f"other real tunes have {music['real']['interval_divergence']['value']:.3f}"
+    told = [round(100 * value) for family in ("gpt2", "folk_lstm") for value in ends(family, "told_apart")]
+    yield "{} % at the smallest size and {} % at the largest, about {} % and {} % for the LSTM".format(*told)
+    assert {trends[family, "even_sections"]["verdict"] for family in ("gpt2", "folk_lstm")} == {"not resolved"}
 
 
 @pytest.mark.parametrize("claim", claims())
