@@ -19,7 +19,7 @@ ENDED = 0
 
 _UNKNOWN = -1  # not asked for yet
 _Groups = dict[int, tuple[str, int | np.ndarray]]  # of each token that may follow: its group, and the tokens in that
-_FIRST_STATES, _MOST_STATES = 1024, 200_000  # at 2 to 3 kB each
+_FIRST_STATES, _MOST_STATES = 65_536, 200_000  # at 2 to 3 kB each; room in a table costs nothing until it is used
 
 
 @contextmanager
@@ -51,9 +51,8 @@ class Constraint:
         self._numbers: dict[State, int] = {}
         self._states: list[State | None] = [None]  # number ENDED
         self._fresh: dict[tuple[str, ...], tuple[np.ndarray, _Groups]] = {}  # of a state with such groups of characters
-        self._need = np.empty((_FIRST_STATES, size), dtype=np.int16)
-        self._next = np.empty((_FIRST_STATES, size), dtype=np.int32)
-        self._need[ENDED], self._next[ENDED] = 0, ENDED
+        self._need = np.zeros((_FIRST_STATES, size), dtype=np.int16)
+        self._next = np.zeros((_FIRST_STATES, size), dtype=np.int32)  # ENDED where nothing else is known
         self._lock = Lock()  # the tables are filled for all who decode in this process, threads too
 
     @property
@@ -95,11 +94,13 @@ class Constraint:
             scores = np.where(self._need[states] < room, scores, -np.inf)  # what is unknown stays in
             tokens = scores.argmax(axis=1)
             for row in np.flatnonzero(self._need[states, tokens] == _UNKNOWN).tolist():
-                while self._ask(int(states[row]), int(tokens[row])) >= room:
-                    known = self._need[states[row]] >= room  # of its whole group
-                    if known.all():
+                state, token, of_row = int(states[row]), int(tokens[row]), scores[row]
+                while self._ask(state, token) >= room:
+                    of_row[self._need[state] >= room] = -np.inf  # its whole group
+                    token = int(of_row.argmax())
+                    if of_row[token] == -np.inf:
                         raise RuntimeError("nothing may follow here, though there was said to be a way")
-                    tokens[row] = np.where(known, -np.inf, scores[row]).argmax()
+                tokens[row] = token
             return tokens, self._next[states, tokens]
 
     def after(self, state: int, token: int) -> int:
@@ -133,16 +134,15 @@ class Constraint:
             self._states.append(state)
             if number == len(self._need):
                 self._need, self._next = (
-                    np.concatenate([table, np.empty_like(table)]) for table in (self._need, self._next)
+                    np.concatenate([table, np.zeros_like(table)]) for table in (self._need, self._next)
                 )
-            self._next[number] = ENDED
             self._need[number], _ = self._known(self._grammar.groups(state))
         return number
 
     def _known(self, groups: tuple[str, ...]) -> tuple[np.ndarray, _Groups]:
         """Of a state with such groups of characters, what its need is before any was asked for, and the groups."""
         if groups not in self._fresh:
-            need = np.full(self._need.shape[1], NEVER)
+            need = np.full(self._need.shape[1], NEVER, dtype=self._need.dtype)
             need[self._eos] = _UNKNOWN
             of_token: _Groups = {}
             for group in groups:

@@ -153,9 +153,10 @@ class Grammar:
 
     def _inside(self, machine: Machine) -> Inside:
         key = machine.inside(self._strict)
-        if key not in self._insides:
-            self._insides[key] = Inside(machine)
-        return self._insides[key]
+        found = self._insides.get(key)
+        if found is None:
+            found = self._insides[key] = Inside(machine)
+        return found
 
     def _around(self, machine: Machine) -> int:
         return self._arounds.setdefault(machine.around(self._strict), len(self._arounds))
