@@ -62,17 +62,18 @@ def test_what_is_measured_is_left_alone_and_what_is_missing_is_measured_again(co
     assert read_json(folder / "music.json") == read_json(measured[0] / "music.json")
 
 
-def test_models_of_shorter_horizons_are_left_alone(commands, measured, tmp_path):
+def test_models_of_shorter_horizons_are_left_alone_and_families_stand_as_configured(commands, measured, tmp_path):
     folder = tmp_path / "study"
     shutil.copytree(measured[0], folder)
     shutil.rmtree(folder / "music")
     rows = [row | ({} if row["size"] == "a" else {"n_tokens": 1024}) for row in finished_rows(folder / "runs.jsonl")]
     (folder / "runs.jsonl").unlink()
-    for row in rows:
+    for row in reversed(rows):
         append_row(folder / "runs.jsonl", row)
     ended = commands.run("evaluate_music.py", folder, "--number", 2)
     assert ended.code == 0, ended.stderr
-    assert [model["size"] for model in read_json(folder / "music.json")["models"][:-1]] == ["a", "a"]
+    models = read_json(folder / "music.json")["models"][:-1]
+    assert [(model["family"], model["size"]) for model in models] == [("gpt2", "a"), ("folk_lstm", "a")]
 
 
 @pytest.mark.parametrize(

@@ -92,20 +92,29 @@ def _at_once(_name: str, _inputs: Any, _outputs: list[str], make: Callable[[], N
     return ""
 
 
+def read_settings(study: Path) -> tuple[list[str], float, int]:
+    """What the configuration of a study says of its families, in their order, of the level and of the seed.
+
+    Raises:
+        UserError: it is no study folder, or its configuration is damaged.
+    """
+    record = study / "study.yaml"
+    try:
+        config = yaml.safe_load(record.read_text(encoding="utf-8"))
+        return list(config["families"]), float(config["level"]), int(config["seed"])
+    except FileNotFoundError:
+        raise UserError(f"{study}: holds no study.yaml; expected a study folder, such as outputs/laptop") from None
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError):
+        raise UserError(f"{record}: damaged; it must hold families, level and seed") from None
+
+
 def derive(study: Path) -> None:
     """All of these anew, for a study folder or for what was kept of one; equal ledgers give equal files.
 
     Raises:
         UserError: it is no study folder, or a file in it is damaged.
     """
-    record = study / "study.yaml"
-    try:
-        config = yaml.safe_load(record.read_text(encoding="utf-8"))
-        families, level, seed = config["families"], float(config["level"]), int(config["seed"])
-    except FileNotFoundError:
-        raise UserError(f"{study}: holds no study.yaml; expected a study folder, such as outputs/laptop") from None
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError):
-        raise UserError(f"{record}: damaged; it must hold families, level and seed") from None
+    families, level, seed = read_settings(study)
     rows = finished_rows(study / LEDGER)
     if not rows:
         raise UserError(f"{study / LEDGER}: no finished run in it")

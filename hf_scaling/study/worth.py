@@ -29,6 +29,7 @@ from hf_scaling.records import (
     read_jsonl,
     write_jsonl,
 )
+from hf_scaling.study.evidence import read_settings
 from hf_scaling.study.worth_trends import TUNES, write_worth
 
 ROWS = "music.jsonl"
@@ -92,6 +93,7 @@ def evaluate_music(study: Path, drawing: Drawing) -> dict[str, Any]:
             }
             write_jsonl(study / ROWS, [rows[model["run_id"]] for model, _ in models if model["run_id"] in rows])
     ordered = [rows[model["run_id"]] for model, _ in models]
+    write_jsonl(study / ROWS, ordered)
     record = {
         "drawing": asdict(drawing),
         "level": LEVEL,
@@ -112,12 +114,12 @@ def as_records(estimates: dict[str, Estimate]) -> dict[str, dict[str, float]]:
 
 def _models(study: Path) -> Iterator[tuple[dict[str, Any], Path]]:
     """Ledger rows of the runs of the longest horizon, which trends are read off, smallest first within a family, and of
-    the best model; with its weights.
+    the best model; with its weights. Families stand as the configuration has them, like in all other figures.
     """
     rows = finished_rows(study / LEDGER)
+    families = list(dict.fromkeys([*read_settings(study)[0], *(row["family"] for row in rows)]))
     horizon = max((row["n_tokens"] for row in rows), default=0)
     rows = [row for row in rows if row["n_tokens"] == horizon]
-    families = list(dict.fromkeys(row["family"] for row in rows))
     rows = [row | {"best": False, "folder": f"runs/{row['run_id']}/model"} for row in rows]
     if (study / "best.json").exists():
         best = read_json(study / "best.json")
