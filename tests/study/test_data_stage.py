@@ -159,13 +159,13 @@ def test_bad_choices_are_named(commands, tiny_yaml, tmp_path, option, values, me
 
 
 def at_work(pid):
-    """The children of a process that have computed for a fifth of a second."""
+    """The children of a process that have computed for a tenth of a second."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         ticks = {child: int(Path(f"/proc/{child}/stat").read_text().split()[13]) for child in children}
     except FileNotFoundError:  # ended meanwhile
         return []
-    return [child for child, used in ticks.items() if used >= 0.2 * os.sysconf("SC_CLK_TCK")]
+    return [child for child, used in ticks.items() if used >= 0.1 * os.sysconf("SC_CLK_TCK")]
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
@@ -176,7 +176,7 @@ def test_stopped_while_it_reads_it_leaves_no_process_and_no_lock(commands, tiny_
 
     def reading():
         workers[:] = at_work(started.pid)
-        return len(workers) == min(2, len(os.sched_getaffinity(0)))
+        return bool(workers)  # how many share a small collection is chance
 
     ended = started.kill_when(reading, sent)
     assert ended.code == (130 if sent == signal.SIGINT else -sent)
