@@ -51,7 +51,8 @@ def write_comparison(study: Path, rows: Sequence[Row], families: Sequence[str], 
 
 def write_joint(study: Path, families: Sequence[str], level: float) -> None:
     """Write `joint.json`: L(N, D) of each family, and the frontier it implies."""
-    points = sorted(read_points(study / LEDGER), key=lambda point: families.index(point.family))
+    points = read_points(study / LEDGER)
+    points.sort(key=lambda point: (families.index(point.family), point.n["total"], point.d, point.loss))
     write_json(study / "joint.json", joint_laws(points, level))
 
 

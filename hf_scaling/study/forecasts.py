@@ -80,6 +80,8 @@ def seal(study: Path, run: dict[str, Any]) -> dict[str, Any]:
     # not shorter runs of the same size: to know those is nearly to know this one, and no test of a law of size
     smaller = [row for row in finished_rows(study / LEDGER) if row["n_params"] < run["n_params"]]
     basis = [row for row in smaller if row["family"] == run["family"]]
+    # fits depend on the order in their last digits, and runs side by side end in any
+    basis.sort(key=lambda row: (row["n_params"], row["n_tokens"], row["run_id"]))
     kept = ("run_id", "family", "size", "n_params", "n_tokens", "flops")
     record = {name: run[name] for name in kept} | {"sealed_at": now()}
     record |= {"basis": [row["run_id"] for row in basis], "data_hash": _data_hash(basis)}

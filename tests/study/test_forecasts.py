@@ -80,6 +80,18 @@ def test_a_second_forecast_changes_nothing(study, commands):
     assert (study / "forecasts" / f"{LARGEST}.json").read_bytes() == before
 
 
+def test_it_is_the_same_whatever_the_order_in_which_runs_have_ended(study, commands):
+    made = []
+    for turn in (1, -1):
+        lines = (study / LEDGER).read_text().splitlines(keepends=True)
+        (study / LEDGER).write_text("".join(lines[::turn]))
+        commands.run("hf-scaling", "forecast", study, "--run", LARGEST)
+        record = read_json(study / "forecasts" / f"{LARGEST}.json")
+        made.append({name: value for name, value in record.items() if name not in ("sealed_at", "seal")})
+        (study / "forecasts" / f"{LARGEST}.json").unlink()
+    assert made[0] == made[1]
+
+
 def test_runs_of_its_own_size_tell_nothing_beforehand(study, commands):
     finish(study, SIZES[-1], HORIZONS[0])
     made = commands.run("hf-scaling", "forecast", study, "--run", LARGEST)
