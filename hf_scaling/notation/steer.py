@@ -55,8 +55,8 @@ class Grammar:
         """Characters that the subset lets follow, legal or not, in groups that all lead to the same state."""
         known = state if state.inside.apart else state.inside
         if known.groups is None:
-            room = state.settled.room if self._strict else None
-            known.groups = tuple(self._subset.choices(state.machine, state.settled, room))
+            machine, settled = state.machines
+            known.groups = tuple(self._subset.choices(machine, settled, settled.room if self._strict else None))
         return known.groups
 
     def move(self, state: State, group: str) -> State | None:
@@ -64,8 +64,8 @@ class Grammar:
         known, character = state.inside.moves, group[0]
         if character in known:
             inside = known[character]
-            return self._intern(inside, state.around, state, character) if inside else None
-        machine = self._fed(state.machine, state.settled, character)
+            return self._intern(inside, state.around, (state, character)) if inside else None
+        machine = self._fed(*state.machines, character)
         inside = self._inside(machine) if machine else None
         if not state.inside.apart:
             known[character] = inside
@@ -76,7 +76,7 @@ class Grammar:
     def may_end(self, state: State) -> bool:
         """Whether the text is a legal tune as it stands."""
         if state.may_end is None:
-            state.may_end = may_end_with(state.machine) and self._way.ends(state.machine, state.settled)
+            state.may_end = may_end_with(state.machines[0]) and self._way.ends(*state.machines)
         return state.may_end
 
     def need(self, state: State) -> int:
@@ -102,7 +102,7 @@ class Grammar:
 
     def _walk(self, state: State) -> int:
         """The characters that it takes to a legal end, found by going there."""
-        machine, settled, here, around = state.machine, state.settled, state.inside, state.around
+        (machine, settled), here, around = state.machines, state.inside, state.around
         shared = not here.apart  # the way to the end of the bar is that of all states inside it
         passed: list[tuple[tuple[Hashable, int], int]] = []
         length, need = 0, NEVER
@@ -161,16 +161,9 @@ class Grammar:
     def _around(self, machine: Machine) -> int:
         return self._arounds.setdefault(machine.around(self._strict), len(self._arounds))
 
-    def _intern(self, inside: Inside, around: int, before: Machine | State, character: str = "") -> State | None:
-        """The state with these parts, None if it has no legal end.
-
-        before: its engine, or the state from which `character` leads there.
-        """
+    def _intern(self, inside: Inside, around: int, before: Machine | tuple[State, str]) -> State | None:
+        """The state with these parts, made as `State` has it if it is new; None if it has no legal end."""
         if around not in inside.states:
-            if isinstance(before, State):
-                state = State(inside, around, before, character)
-            else:
-                state = State(inside, around, None, "")
-                state.take(before)
+            state = State(inside, around, before)
             inside.states[around] = state if self.need(state) < NEVER else None
         return inside.states[around]

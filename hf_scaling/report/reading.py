@@ -137,11 +137,7 @@ def read_study(folder: Path) -> Study:
         rates=read_optional(folder / "learning_rates.json", {"families": dict}),
         alphabet=_alphabet(folder / "tokenizer/tokenizer.json"),
         seconds=_stage_seconds(stages, runs),
-        hashes={
-            file: digest for name in _DATA for file, digest in stages[name]["files"].items() if file.endswith(_READ)
-        }
-        if stages.keys() >= set(_DATA)
-        else {},
+        hashes=_hashes(stages),
         has_tunes=(folder / "dataset/dataset_dict.json").exists(),
     )
 
@@ -177,6 +173,11 @@ def _yaml(path: Path) -> Record:
     if not isinstance(value, dict):
         raise UserError(f"{path}: got {type(value).__name__}, expected keys and values")
     return value
+
+
+def _hashes(stages: Record) -> Record:
+    made = [stages[name]["files"] for name in _DATA if name in stages]
+    return {file: digest for files_of_one in made for file, digest in files_of_one.items() if file.endswith(_READ)}
 
 
 def _stage_seconds(stages: Record, runs: list[Record]) -> Record:

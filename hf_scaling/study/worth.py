@@ -29,7 +29,7 @@ from hf_scaling.records import (
     read_jsonl,
     write_jsonl,
 )
-from hf_scaling.study.evidence import read_settings
+from hf_scaling.study.evidence import longest, read_settings
 from hf_scaling.study.worth_trends import TUNES, write_worth
 
 ROWS = "music.jsonl"
@@ -118,9 +118,10 @@ def _models(study: Path) -> Iterator[tuple[dict[str, Any], Path]]:
     """
     rows = finished_rows(study / LEDGER)
     families = list(dict.fromkeys([*read_settings(study)[0], *(row["family"] for row in rows)]))
-    horizon = max((row["n_tokens"] for row in rows), default=0)
-    rows = [row for row in rows if row["n_tokens"] == horizon]
-    rows = [row | {"best": False, "folder": f"runs/{row['run_id']}/model"} for row in rows]
+    rows = [
+        row | {"best": False, "folder": f"runs/{row['run_id']}/model"}
+        for row in (longest(rows, families) if rows else [])
+    ]
     if (study / "best.json").exists():
         best = read_json(study / "best.json")
         rows.append(best | {"run_id": f"best-{best['run_id']}", "best": True, "folder": best["model_path"]})
