@@ -170,7 +170,7 @@ class Ours:
 def compare(
     label: str, other: Callable[[], dict[str, Any]], first: dict[str, Any], ours: Ours
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """All runs beside `first` of the other recipe, and how many times what our shortest run to its loss takes it took."""
+    """Our shortest run to the loss that `first` of the other recipe ends at: all runs made, and what the other costs more."""
     rows, others, reached = [], [first], []
     for share in _SHARES:
         rows.append(ours.muon(share))
@@ -196,7 +196,9 @@ def main() -> None:
     parser.add_argument("--only", choices=["AdamW", "original"], help="one of the comparisons")
     options = parser.parse_args()
     set_threads(0)
-    ours, rows, ratios = Ours(options.study), [], {}
+    ours = Ours(options.study)
+    rows: list[dict[str, Any]] = []
+    ratios: dict[str, float] = {}
     recipes = {
         "AdamW": [partial(ours.adamw, rate) for rate in _ADAMW_RATES],
         "original": [partial(original, load_splits(options.study / "dataset"))],
