@@ -170,7 +170,7 @@ class Ours:
 def compare(
     label: str, other: Callable[[], dict[str, Any]], first: dict[str, Any], ours: Ours
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """Our shortest run to the loss that `first` of the other recipe ends at: all runs made, and what the other costs more."""
+    """Find our shortest run to the loss of `first`: all runs made for it, and how many times that the other takes."""
     rows, others, reached = [], [first], []
     for share in _SHARES:
         rows.append(ours.muon(share))
