@@ -62,6 +62,7 @@ setup(
         "pyppmd>=1.2,<2",
         "rensa>=0.5,<0.6",
         "numpy>=2.0,<3",
+        "psutil>=5.9,<8",
         "pyarrow>=17",
         "safetensors>=0.5,<1",
         "scipy>=1.14,<2",

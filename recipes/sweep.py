@@ -16,12 +16,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hf_scaling.records import exit_code
+from hf_scaling.records import UserError, exit_code
 from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import add_study_options, make_parser, parse_study
-from hf_scaling.study.stages import plan, run_study
-from hf_scaling.study.summary import describe_plan, summarize
+from hf_scaling.study.stages import preview, run_study
 from hf_scaling.training.run import in_main_process
 
 STUDIES = Path(__file__).parent / "studies"
@@ -31,7 +30,7 @@ def command_line() -> argparse.ArgumentParser:
     """What this recipe may be told."""
     parser = make_parser(__doc__)
     parser.add_argument(
-        "--dry-run", action="store_true", help="prepare the data, print the runs, their cost and time, and stop"
+        "--dry-run", action="store_true", help="prepare the data, print the runs, their cost and time; train nothing"
     )
     parser.add_argument(
         "--only", nargs="+", default=[], metavar="RUN", help="train these: FAMILY-SIZE, run ids, or numbers in the plan"
@@ -54,13 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         config, arguments = parse_study(command_line(), argv)
+        if arguments.force_retrain and arguments.only:
+            raise UserError("--force-retrain: sets every run aside, not only those of --only; leave one of them out")
         folder = StudyFolder(config, arguments.overwrite)
+        if arguments.dry_run:
+            print(preview(folder, prepare(folder)))
+            return 0
         if arguments.force_retrain:
             print(f"earlier results: {folder.set_results_aside()}")
-        if arguments.dry_run:
-            print(describe_plan(plan(folder, prepare(folder)), config.name))
-            return 0
-        return summarize(folder.path) if run_study(folder, arguments.only, arguments.train_only) else 0
+        return run_study(folder, arguments.only, arguments.train_only)
 
     return exit_code("sweep.py", lambda: in_main_process(work))
 

@@ -31,20 +31,21 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train one run; return the exit code: 1 if it failed."""
+    """Train one run, or one for each horizon and seed; return the exit code: 1 if one failed."""
 
     def work() -> int:
         config, arguments = parse_study(command_line(), argv)
         folder = StudyFolder(config, arguments.overwrite)
         prepared = prepare(folder)
         made = plan(folder, prepared)
-        chosen = choose(made, [arguments.run])
+        chosen = choose(made, [arguments.run], "--run")
         train_planned(folder, prepared, made, chosen)
-        rows = [row for row in read_ledger(folder.path / LEDGER)[0] if row["run_id"] in chosen]
-        if not rows:
-            raise UserError(f"run {arguments.run}: another process trains it; start again when it has ended")
-        print(json.dumps(rows[-1], indent=2))
-        return 0 if rows[-1]["status"] == "finished" else 1
+        rows = {row["run_id"]: row for row in read_ledger(folder.path / LEDGER)[0] if row["run_id"] in chosen}
+        if len(rows) < len(chosen):
+            raise UserError(f"--run: {arguments.run} is being trained by another process; start again when that ended")
+        for row in rows.values():
+            print(json.dumps(row, indent=2))
+        return int(any(row["status"] == "failed" for row in rows.values()))
 
     return exit_code("train.py", lambda: in_main_process(work))
 

@@ -116,7 +116,7 @@ def test_train_names_the_runs_that_there_are(commands, tiny_study, tiny_yaml):
     study = ["--config", tiny_yaml, "--output_dir", tiny_study.folder]
     message = refusal(commands.run("train.py", *study, "--run", "gpt2-z"), "train.py")
     assert message == (
-        "got run 'gpt2-z', expected a run id, a number below 6 or some of "
+        "--run: got 'gpt2-z', expected a run id, a number below 6 or some of "
         "gpt2-a, folk_lstm-a, gpt2-b, folk_lstm-b, gpt2-c, folk_lstm-c"
     )
     assert "--run" in refusal(commands.run("train.py", *study), "train.py")

@@ -13,6 +13,7 @@ from hf_scaling.study.progress import run_bar
 from hf_scaling.training.blocks import read_stream
 from hf_scaling.training.checkpoints import discard_checkpoints
 from hf_scaling.training.model_folder import load_model
+from hf_scaling.training.precision import check_precision
 from hf_scaling.training.row import describe
 from hf_scaling.training.run import evaluate_split, train_run
 from hf_scaling.training.spec import RunSpec
@@ -77,6 +78,7 @@ def train_best(
     Raises:
         UserError: training failed.
     """
+    check_precision(spec.precision)  # the runs may have been trained on another machine
     tokens, folder = study / "tokens", study / "runs" / f"best-{spec.run_id}"
     row = describe(spec, config.name, unique_tokens)
     try:

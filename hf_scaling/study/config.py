@@ -163,6 +163,10 @@ class StudyConfig:
         )  # NumPy takes 32 bits; replicates and the best run have the next ones
         for family in self.families:
             self.base_learning_rate(family)
+        named = [text.partition("=")[0] for text in self.learning_rates]
+        self._need(
+            set(named) <= FAMILIES.keys() and no_doubles(named), "learning_rates", f"each of {', '.join(FAMILIES)} once"
+        )
 
     def _check_runs(self, sizes: list[str]) -> None:
         for name, accepted in (("precision", PRECISIONS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):

@@ -176,6 +176,8 @@ class StudyFolder:
         """Move all that training made, and what was made of it, out of the way; return where it lies now."""
         self._need_alone("set aside")
         earlier = self.path / "earlier"
+        if earlier.exists():  # of a start that was killed while it did this
+            set_aside(earlier)
         earlier.mkdir()
         for path in self.path.iterdir():
             if not path.name.startswith((".", "earlier")) and path.name not in _NOT_OF_TRAINING:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from transformers import PreTrainedTokenizerBase
 
@@ -20,7 +21,6 @@ from hf_scaling.records import UserError
 from hf_scaling.study.config import StudyConfig
 from hf_scaling.training.blocks import read_stream, streams_hash
 from hf_scaling.training.precision import (
-    check_precision,
     compile_possible,
     explain_precision,
     resolve,
@@ -58,12 +58,20 @@ def set_threads(asked: int) -> int:
 
 
 def this_command() -> str:
-    """The command line of this process, as a person would type it in the same folder."""
-    launcher = ["accelerate", "launch"] if "ACCELERATE_MIXED_PRECISION" in os.environ else ["python"]
+    """The command line of this process, the launcher's options included, as a person would type it in this folder."""
     script = Path(sys.argv[0])
     if script.is_absolute() and script.is_relative_to(Path.cwd()):
         script = script.relative_to(Path.cwd())
-    return shlex.join([*launcher, str(script), *sys.argv[1:]])
+    return shlex.join([*_launcher(), str(script), *sys.argv[1:]])
+
+
+def _launcher() -> list[str]:
+    """What stands before the script: `accelerate launch` and its options, if that started this process."""
+    above = psutil.Process().parent()
+    words = above.cmdline() if above else []
+    start = next((place for place, word in enumerate(words) if Path(word).name == "accelerate"), None)
+    end = next((place for place, word in enumerate(words) if Path(word).name == Path(sys.argv[0]).name), None)
+    return ["python"] if start is None or end is None else ["accelerate", *words[start + 1 : end]]
 
 
 @dataclass(frozen=True)
@@ -85,18 +93,24 @@ def configured_rules(config: StudyConfig) -> dict[str, RateRule]:
 
 
 def longest_horizon(config: StudyConfig, train_tokens: int) -> int:
-    """Tokens of the longest runs.
+    """Tokens of the longest runs."""
+    return config.tokens_per_run or int(config.epochs * train_tokens)
 
-    Raises:
-        UserError: the horizon repeats the training split beyond reason.
-    """
-    horizon = config.tokens_per_run or int(config.epochs * train_tokens)
-    if horizon > _MOST_REPEATS * train_tokens:
+
+def _check_horizon(config: StudyConfig, fields: Sequence[str], tokens: int, train_tokens: int) -> None:
+    """Raise UserError, naming the fields that made it, for a run of fewer than two updates or of too many passes."""
+    named = "; ".join(f"{field}: got {getattr(config, field)}" for field in fields)
+    update = config.batch_size * config.gradient_accumulation_steps * config.context_length
+    if tokens < 2 * update:
         raise UserError(
-            f"tokens_per_run: got {horizon}, expected at most {_MOST_REPEATS * train_tokens}, "
+            f"{named}, which makes a run of {tokens} tokens, but one update takes {update}; a run needs at least two: "
+            "use more tokens, or a smaller batch_size or context_length"
+        )
+    if tokens > _MOST_REPEATS * train_tokens:
+        raise UserError(
+            f"{named}, which makes a run of {tokens} tokens, expected at most {_MOST_REPEATS * train_tokens}, "
             f"{_MOST_REPEATS} passes over the training split"
         )
-    return horizon
 
 
 class Planner:
@@ -110,6 +124,12 @@ class Planner:
     def __init__(self, config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: Path):
         self.config, self.train_tokens = config, _checked_tokens(config, tokenizer, tokens)
         self.horizon = longest_horizon(config, self.train_tokens)
+        longest = ["tokens_per_run" if config.tokens_per_run else "epochs"]
+        _check_horizon(config, longest, self.horizon, self.train_tokens)
+        shortest = int(min(config.horizons) * self.horizon)
+        _check_horizon(config, [*longest, "horizons"], shortest, self.train_tokens)
+        if config.tune_sizes:
+            _check_horizon(config, ["tune_tokens"], config.tune_tokens or shortest, self.train_tokens)
         check_optimizer(config.optimizer)
         share_batch(config.batch_size, config.gradient_accumulation_steps, n_processes())
         self._data_hash = streams_hash(tokens, SPLITS)
@@ -233,7 +253,7 @@ def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]) -
     """Settle precision, compilation, runs side by side and predicted times, unless an earlier start has done it.
 
     Raises:
-        UserError: the precision cannot run here.
+        UserError: the precision asked for is none of this machine's.
     """
     if "precision" not in resolved:
         settled, speedups = resolve(runs, config.precision, config.compile)
@@ -248,8 +268,6 @@ def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]) -
             "bf16_speedup": speedups,
             "compile": {spec.family: spec.compile for spec in settled},
         }
-    for precision in resolved["precision"].values():
-        check_precision(precision)  # the study may have begun on another machine
     runs = [
         replace(spec, precision=resolved["precision"][spec.family], compile=resolved["compile"][spec.family])
         for spec in runs

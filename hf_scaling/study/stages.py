@@ -22,9 +22,29 @@ from hf_scaling.study.plan import (
     this_command,
 )
 from hf_scaling.study.progress import StudyProgress
-from hf_scaling.study.summary import describe_plan
+from hf_scaling.study.summary import describe_plan, describe_time, summarize, tell_failures
 from hf_scaling.study.tune import tune, tuned_rules
 from hf_scaling.study.workers import Workplace, train_all
+from hf_scaling.training.precision import check_precision
+from hf_scaling.training.processes import n_processes
+from hf_scaling.training.row import diverged
+
+RATES = "learning_rates.json"
+
+
+def preview(folder: StudyFolder, prepared: Prepared) -> str:
+    """What `plan` would come to, as a person reads it: nothing is trained, and nothing settled for later starts."""
+    config = folder.config
+    set_threads(config.threads)
+    planner = Planner(config, prepared.tokenizer, prepared.tokens)
+    resolved, rules, before = folder.resolved, configured_rules(config), []
+    if config.tune_sizes and (folder.path / RATES).exists():
+        rules = tuned_rules(read_json(folder.path / RATES))
+    elif config.tune_sizes:
+        trials = settle(config, planner.trials(rules), resolved)
+        resolved = trials.resolved
+        before = [f"before them, {describe_time(trials, 'trials')}; they find the rates that replace those above"]
+    return "\n".join([describe_plan(settle(config, planner.runs(rules), resolved), config.name), *before])
 
 
 def plan(folder: StudyFolder, prepared: Prepared) -> Plan:
@@ -54,11 +74,14 @@ def plan(folder: StudyFolder, prepared: Prepared) -> Plan:
 
 def _tune(folder: StudyFolder, prepared: Prepared, trials: Plan) -> dict[str, Any]:
     """The content of `learning_rates.json`, from trials that have a ledger of their own."""
-    ledger, record = folder.path / "trials.jsonl", folder.path / "learning_rates.json"
+    ledger, record = folder.path / "trials.jsonl", folder.path / RATES
 
     def fit() -> None:
         train(folder, prepared, trials, ledger)
         rows = {row["run_id"]: row for row in read_ledger(ledger)[0]}
+        for row in rows.values():  # a rate at which a model diverges was tried; one at which the machine failed was not
+            if row["status"] == "failed" and not diverged(row):
+                raise UserError(f"{row['run_id']}: {row['error']}; the same command tries this rate again")
         write_json(record, tune([rows[spec.run_id] for spec in trials.runs]))
 
     folder.stage("learning rates", [spec.run_id for spec in trials.runs], [record.name], fit)
@@ -102,10 +125,13 @@ def train(
     set_threads(made.resolved["threads"])
     work = replace(workplace(folder, prepared, made.resolved, ledger), forecasts=forecasts)
     left = made.runs
+    for precision in {spec.precision for spec in left if spec.run_id not in finished}:
+        check_precision(precision)  # the study may have begun on another machine
+    several = made.resolved["side_by_side"] if n_processes() == 1 else 1  # a launcher's processes share each run
     with StudyProgress(predicted, finished & predicted.keys()) as progress:
         while left:
             folder.share()
-            ended = train_all(work, left, made.resolved["side_by_side"], progress)
+            ended = train_all(work, left, several, progress)
             if not wait:
                 return
             folder.hold_alone()
@@ -147,8 +173,8 @@ def train_planned(
     return sorted(rows, key=lambda row: order.index(row["run_id"]))
 
 
-def run_study(folder: StudyFolder, only: Sequence[str] = (), train_only: bool = False) -> bool:
-    """Every stage of a study; those that are complete are left alone. Whether the study has come to its end.
+def run_study(folder: StudyFolder, only: Sequence[str] = (), train_only: bool = False) -> int:
+    """Every stage of a study; those that are complete are left alone. The exit code: 1 if a run has only failed so far.
 
     only: names of runs (see `choose`); with them, the study ends only where no other run is left.
     train_only: stop when the last model is trained; all that follows can be done on any machine.
@@ -161,23 +187,26 @@ def run_study(folder: StudyFolder, only: Sequence[str] = (), train_only: bool = 
         survey(folder, prepared)
     made = plan(folder, prepared)
     print(describe_plan(made, folder.config.name), flush=True)  # a log shall tell it before hours of training
-    chosen = choose(made, only)
+    chosen = choose(made, only, "--only")
     rows = train_planned(folder, prepared, made, chosen)
     if chosen and len(rows) < len(made.runs):
         print(f"{len(made.runs) - len(rows)} runs are left; the study ends with the last of them")
-        return False
+        return tell_failures(folder.path, chosen)
     if chosen:
         folder.hold_alone()
     best_key = finish_training(folder, prepared, made.runs, rows)
     if train_only:
-        print(f"{folder.path}: every model is trained; without --train-only the study ends, here or elsewhere")
-        return False
+        code = tell_failures(folder.path)
+        print(f"{folder.path}: all is trained that can be; without --train-only the study ends, here or elsewhere")
+        return code
     conclude(folder, prepared, rows, best_key)
-    return True
+    return summarize(folder.path)
 
 
-def choose(made: Plan, names: Sequence[str]) -> list[str]:
+def choose(made: Plan, names: Sequence[str], option: str) -> list[str]:
     """Run ids by name: a run id, FAMILY-SIZE for all runs of that size, or a run's number in the plan, from 0.
+
+    option: of the command line, which gave the names.
 
     Raises:
         UserError: there is no such run.
@@ -190,5 +219,5 @@ def choose(made: Plan, names: Sequence[str]) -> list[str]:
         if name not in by_name:
             short = dict.fromkeys(spec.run_id.rpartition("-")[0] for spec in made.runs)
             numbers = f"a number below {len(made.runs)}"
-            raise UserError(f"got run {name!r}, expected a run id, {numbers} or some of {', '.join(short)}")
+            raise UserError(f"{option}: got {name!r}, expected a run id, {numbers} or some of {', '.join(short)}")
     return [run_id for name in names for run_id in by_name[name]]

@@ -15,18 +15,23 @@ from hf_scaling.training.row import describe
 
 def describe_plan(plan: Plan, study: str) -> str:
     """The runs to come: exact counts, and what each is predicted to take of this machine."""
-    table = [["run", "N", "N non-embedding", "D", "C (FLOPs)", "learning rate", "seconds", "memory (GB)"]]
-    for spec in plan.runs:
+    table = [["", "run", "N", "N non-embedding", "D", "C (FLOPs)", "learning rate", "seconds", "memory (GB)"]]
+    for number, spec in enumerate(plan.runs):
         row = describe(spec, study, 0)
         counts = [f"{row[name]:,}" for name in ("n_params", "n_params_non_embedding", "n_tokens")]
         seconds, memory = plan.resolved["predicted_seconds"][spec.run_id], training_bytes(spec) / 1e9
         measured = [f"{row['flops']:.3g}", f"{spec.learning_rate:.3g}", f"{seconds:,.0f}", f"{memory:.2f}"]
-        table.append([spec.run_id, *counts, *measured])
+        table.append([str(number), spec.run_id, *counts, *measured])
+    return "\n".join([*align(table), describe_time(plan, "runs")])
+
+
+def describe_time(plan: Plan, what: str) -> str:
+    """How many runs (or trials) there are, and how long they are predicted to train."""
     several = plan.resolved["side_by_side"]
     total = sum(plan.resolved["predicted_seconds"][spec.run_id] for spec in plan.runs)
     hours = f"{total / 3600:.1f} hours" if total > 5400 else f"{total / 60:.0f} minutes"
-    together = f", less with {several} runs side by side" if several > 1 else ""
-    return "\n".join([*align(table), f"{len(plan.runs)} runs, predicted to train for {hours}{together}"])
+    together = f", less with {several} side by side" if several > 1 else ""
+    return f"{len(plan.runs)} {what}, predicted to train for {hours}{together}"
 
 
 def describe_runs(rows: Sequence[dict[str, Any]]) -> str:
@@ -62,4 +67,13 @@ def summarize(study: Path) -> int:
     if failed:
         print(f"\n{len(failed)} runs failed; the same command tries them again")
     print(f"\nreport: {study / 'report.html'}")
+    return 1 if failed else 0
+
+
+def tell_failures(study: Path, run_ids: Sequence[str] = ()) -> int:
+    """Print which of these runs (of all, if none are named) have only failed so far, and why; 1 if some have."""
+    ended = {row["run_id"]: row for row in read_ledger(study / LEDGER)[0]}
+    failed = [row for run_id, row in ended.items() if row["status"] == "failed" and run_id in (run_ids or ended)]
+    for row in failed:
+        print(f"{row['run_id']} failed: {row['error']}; the same command tries it again")
     return 1 if failed else 0

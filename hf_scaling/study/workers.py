@@ -9,6 +9,7 @@ import fcntl
 import multiprocessing
 import os
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -17,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
-from hf_scaling.records import append_row, begin_worker, check_room, finished_rows
+from hf_scaling.records import UserError, append_row, begin_worker, check_room, finished_rows, write_text
 from hf_scaling.study.folder import LOCKS
 from hf_scaling.study.forecasts import has_begun, seal
 from hf_scaling.study.progress import StudyProgress
@@ -29,6 +29,8 @@ from hf_scaling.training.processes import PartnerLostError
 from hf_scaling.training.row import describe, in_one_line, now
 from hf_scaling.training.run import train_run
 from hf_scaling.training.spec import RunSpec
+
+_TRACEBACK = "failure.txt"
 
 Report = Callable[[str, int], None]
 
@@ -74,7 +76,12 @@ def _claim(study: Path, run_id: str) -> Iterator[bool]:
 def train_one(work: Workplace, spec: RunSpec, report: Report) -> bool:
     """Train a run, unless it has finished or somebody else is at it, and enter it in the ledger.
 
-    A run that fails gets a failed row. Returns whether there is a row of this run now.
+    A run that fails gets a failed row, and leaves its traceback in its folder. Returns whether there is a row of this
+    run now.
+
+    Raises:
+        PartnerLostError: another process of the run died, or failed alone.
+        OSError: the disk is full, or fails.
     """
     folder = work.folder / "runs" / spec.run_id
     with _claim(work.folder, spec.run_id) as mine:
@@ -100,12 +107,17 @@ def train_one(work: Workplace, spec: RunSpec, report: Report) -> bool:
                 report_to=work.report_to,
                 progress=lambda step: report(spec.run_id, step),
             )
-        except (RuntimeError, FloatingPointError, MemoryError, SafetensorError, PartnerLostError) as error:
+        except Exception as error:
+            if isinstance(error, (OSError, UserError)) and not isinstance(error, PartnerLostError):
+                raise  # of the disk, or of what the study was told: no other run would do better
             check_room(folder)  # torch and safetensors have words of their own for that
+            write_text(folder / _TRACEBACK, traceback.format_exc())
             row |= {"status": "failed", "error": in_one_line(error), "started_at": started_at, "finished_at": now()}
             if isinstance(error, PartnerLostError):
                 append_row(work.ledger, row)
                 raise
+        else:
+            (folder / _TRACEBACK).unlink(missing_ok=True)  # of an earlier attempt
         row["started_at"] = max(row["started_at"], started_at)
         append_row(work.ledger, row)
         discard_checkpoints(folder)

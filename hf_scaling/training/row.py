@@ -2,7 +2,9 @@
 
 import importlib.metadata
 import platform
+import re
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,11 @@ def now() -> str:
 def in_one_line(error: BaseException) -> str:
     """Why a run failed, in at most 500 characters."""
     return redact(" ".join(str(error).split()))[:500] or type(error).__name__
+
+
+def diverged(row: Mapping[str, Any]) -> bool:
+    """Whether a failed run failed by its own loss, not by the machine or by what it runs."""
+    return re.search(r"\bloss is (nan|-?inf)\b", row["error"]) is not None
 
 
 def describe(spec: RunSpec, study: str, unique_tokens: int) -> dict[str, Any]:

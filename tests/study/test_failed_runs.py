@@ -12,8 +12,8 @@ import torch
 
 from hf_scaling.models import build_model
 from hf_scaling.records import read_json, read_ledger
-from hf_scaling.study import forecasts, workers
-from hf_scaling.training import run
+from hf_scaling.study import best, forecasts, stages, workers
+from hf_scaling.training import precision, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,6 +103,7 @@ def test_a_study_goes_on_without_a_failed_run_and_tries_it_again(tiny_study, unf
         (torch.OutOfMemoryError("CUDA out of memory.\n  Tried to allocate 4 TiB"), "CUDA out of memory. Tried to"),
         (RuntimeError("x" * 3000), "x" * 500),
         (MemoryError(), "MemoryError"),
+        (ValueError("api_key not configured"), "api_key not configured"),  # by a tracker, say
     ],
 )
 def test_the_reason_stands_in_the_row(error, reason, unfinished, start, monkeypatch, capsys):
@@ -119,6 +120,66 @@ def test_the_reason_stands_in_the_row(error, reason, unfinished, start, monkeypa
     assert len(row["error"]) <= 500
     assert "\n" not in row["error"]
     assert read_ledger(unfinished / "runs.jsonl")[0][-1] == row
+    trace = (unfinished / "runs" / row["run_id"] / "failure.txt").read_text(encoding="utf-8")
+    assert trace.splitlines()[-1].startswith(str(type(error).__name__)) or "OutOfMemoryError" in trace
+
+
+def test_a_failure_is_told_by_the_exit_code_where_the_study_does_not_end(unfinished, start, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        break_models(patch, 16, without_numbers)
+        assert start("sweep.py", "--only", "gpt2-b") == 1
+        said = capsys.readouterr().out.splitlines()
+        assert said[-2] == "2 runs are left; the study ends with the last of them"
+        assert said[-1].endswith(" failed: loss is nan at step 1; the same command tries it again")
+        assert start("sweep.py", "--train-only") == 1
+        assert "failed: loss is nan at step 1" in capsys.readouterr().out
+    assert start("sweep.py", "--train-only") == 0
+    assert "failed" not in capsys.readouterr().out
+    assert not list(unfinished.glob("runs/*/failure.txt"))
+
+
+def test_a_rate_was_not_tried_where_the_machine_failed(tiny_yaml, tmp_path, monkeypatch, capsys):
+    def start():
+        gc.collect()
+        trials = ["--tune_sizes", "a", "b", "c", "--tune_factors", ".5", "1", "2", "--tune_tokens", "2048"]
+        study = ["--config", str(tiny_yaml), "--output_dir", str(tmp_path / "study"), "--families", "gpt2"]
+        main = runpy.run_path(str(ROOT / "recipes" / "sweep.py"))["main"]
+        return main([*study, *trials, "--only", "gpt2-a"])
+
+    def fail(config, seed):
+        if torch.get_default_device().type == "meta":
+            return build_model(config, seed)
+        raise RuntimeError("the fan is broken")
+
+    with monkeypatch.context() as patch:
+        break_models(patch, 24, fail)
+        assert start() == 2
+    assert "the fan is broken; the same command tries this rate again" in capsys.readouterr().err
+    assert not (tmp_path / "study" / "learning_rates.json").exists()
+    assert start() == 0
+    trials = read_ledger(tmp_path / "study" / "trials.jsonl")[0]
+    assert [row["status"] for row in trials] == ["finished"] * 6 + ["failed"] * 3 + ["finished"] * 3
+
+
+def test_what_a_gpu_has_trained_is_concluded_without_one(tiny_yaml, tmp_path, monkeypatch, capsys):
+    def start(*more):
+        gc.collect()
+        study = ["--config", str(tiny_yaml), "--output_dir", str(tmp_path / "study"), "--families", "gpt2"]
+        main = runpy.run_path(str(ROOT / "recipes" / "sweep.py"))["main"]
+        return main([*study, "--precision", "fp16", "--best_tokens", "4096", *more])
+
+    with monkeypatch.context() as patch:
+        for module in (precision, stages, best):
+            patch.setattr(module, "check_precision", lambda asked: None)  # as where there is one
+        assert start("--only", "gpt2-a") == 0
+    assert start("--train-only") == 2
+    assert "sweep.py: precision: got 'fp16', but there is no GPU here" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        for module in (precision, stages, best):
+            patch.setattr(module, "check_precision", lambda asked: None)
+        assert start("--train-only") == 0
+    assert start() == 0
+    assert (tmp_path / "study" / "report.html").exists()
 
 
 def test_a_study_whose_every_run_fails_says_why(unfinished, start, monkeypatch, capsys):
@@ -168,7 +229,7 @@ def test_what_another_process_trains_is_one_line(unfinished, start, capsys):
     with workers._claim(unfinished, run_id) as mine:
         assert mine
         assert start("train.py", "--run", "gpt2-b") == 2
-        said = "train.py: run gpt2-b: another process trains it; start again when it has ended\n"
+        said = "train.py: --run: gpt2-b is being trained by another process; start again when that ended\n"
         assert capsys.readouterr().err.endswith(said)
         (unfinished / "runs.jsonl").unlink()
         assert start("train.py", "--run", "gpt2-b") == 2

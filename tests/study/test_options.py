@@ -157,6 +157,8 @@ BAD = [
     ({"threads": -1}, "threads: got -1, expected at least 0"),
     ({"learning_rates": ["gpt2=1e-3"]}, "learning_rates: .*expected FAMILY=RATE for each family, as in folk_lstm=3e-3"),
     ({"learning_rates": ["gpt2:1e-3", "folk_lstm=1"]}, "learning_rates: .*expected FAMILY=RATE"),
+    ({"learning_rates": ["gpt2=1e-3", "gpt2=1", "folk_lstm=1"]}, "learning_rates: .*expected each of gpt2, .* once"),
+    ({"learning_rates": ["gpt2=1", "folk_lstm=1", "gpt3=1"]}, "learning_rates: .*expected each of gpt2, .* once"),
     ({"learning_rates": ["gpt2=fast", "folk_lstm=1"]}, "learning_rates: .*expected FAMILY=RATE"),
     ({"learning_rates": ["gpt2=0", "folk_lstm=1"]}, "learning_rates: .*expected rates above 0"),
     ({"learning_rates": ["gpt2=nan", "folk_lstm=1"]}, "learning_rates: .*expected rates above 0"),

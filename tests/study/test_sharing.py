@@ -11,8 +11,10 @@ import yaml
 
 from hf_scaling.records import read_json, read_ledger
 from hf_scaling.records.files import PARTIAL
+from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import load_config
+from hf_scaling.study.stages import plan
 
 ROOT = Path(__file__).parents[2]
 LAUNCHERS = ROOT / "accelerate_configs"
@@ -64,12 +66,15 @@ def test_side_by_side_the_numbers_are_the_same(horizons, sweep, tmp_path):
     assert read_json(tmp_path / "study" / "fits.json") == read_json(horizons / "fits.json")
 
 
-def test_a_dry_run_prints_the_plan_and_trains_nothing(sweep, tmp_path):
-    ended = sweep(tmp_path / "study", "--dry-run")
+def test_a_dry_run_prints_the_plan_trains_nothing_and_settles_nothing(sweep, tmp_path):
+    ended = sweep(tmp_path / "study", "--tune_sizes", "a", "b", "c", "--dry-run")
     assert ended.code == 0, ended.stderr
     said = ended.stdout.splitlines()
-    assert said[-1].startswith("6 runs, predicted to train for ")
-    header = next(line for line in said if line.startswith("run  "))
+    assert said[-2].startswith("6 runs, predicted to train for ")
+    assert said[-1].startswith("before them, 30 trials, predicted to train for ")
+    assert not (tmp_path / "study" / "trials.jsonl").exists()
+    assert yaml.safe_load((tmp_path / "study" / "study.yaml").read_text())["resolved"] == {}
+    header = next(line for line in said if " N non-embedding " in line)
     assert all(name in header for name in ("N", "D", "C (FLOPs)", "learning rate", "seconds", "memory (GB)"))
     assert not (tmp_path / "study" / "runs").exists()
 
@@ -85,16 +90,40 @@ def test_runs_by_name_or_number_make_up_the_study(sweep, tmp_path):
     assert (folder / "report.html").exists()
     wrong = sweep(folder, "--only", "gpt3-a")
     assert wrong.code == 2
-    assert wrong.problems[-1].startswith("sweep.py: got run 'gpt3-a', expected a run id, a number below 6 or some of")
+    assert wrong.problems[-1].startswith(
+        "sweep.py: --only: got 'gpt3-a', expected a run id, a number below 6 or some of"
+    )
+
+
+def test_what_is_planned_side_by_side_trains_one_by_one_under_a_launcher(
+    commands, tiny_yaml, tmp_path
+):
+    path = tmp_path / "study"
+    folder = StudyFolder(load_config(tiny_yaml, {"output_dir": str(path), "side_by_side": "2"}))
+    assert plan(folder, prepare(folder)).resolved["side_by_side"] == 2
+    del folder  # and its lock
+    study = ["--config", tiny_yaml, "--output_dir", path, "--side_by_side", 2]
+    for ended in [each.wait() for each in commands.start_two("sweep.py", *study, "--only", "gpt2-a")]:
+        assert ended.code == 0, ended.stderr
+    assert len(losses(path)) == 1
 
 
 def test_retraining_sets_the_earlier_results_aside(tiny_study, commands, tiny_yaml, tmp_path):
     folder = tmp_path / "study"
     shutil.copytree(tiny_study.folder, folder)
     before = losses(folder)
-    ended = commands.run("sweep.py", "--config", tiny_yaml, "--output_dir", folder, "--force-retrain")
+    again = ["--config", tiny_yaml, "--output_dir", folder, "--force-retrain"]
+    assert commands.run("sweep.py", *again, "--dry-run").code == 0
+    refused = commands.run("sweep.py", *again, "--only", "gpt2-a")
+    assert refused.problems == [
+        "sweep.py: --force-retrain: sets every run aside, not only those of --only; leave one of them out"
+    ]
+    assert losses(folder) == before
+    (folder / "earlier").mkdir()  # as a start leaves it that is killed there
+    ended = commands.run("sweep.py", *again)
     assert ended.code == 0, ended.stderr
-    (aside,) = folder.glob("earlier.replaced-*")
+    empty, aside = sorted(folder.glob("earlier.replaced-*"))
+    assert not list(empty.iterdir())
     assert f"earlier results: {aside}" in ended.stdout
     assert "dataset: complete, nothing to do" in ended.stdout
     assert losses(aside) == losses(folder) == before
