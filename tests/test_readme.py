@@ -159,7 +159,10 @@ def span(ends, digits):
     return "[" + ", ".join(f"{end:.{digits}f}" for end in ends) + "]"
 
 
-_SPAN = {"started_at": min, "finished_at": max}
+def seconds(rows):
+    """From when the first began to when the last ended."""
+    begun, ended = ([datetime.fromisoformat(row[name]) for row in rows] for name in ("started_at", "finished_at"))
+    return (max(ended) - min(begun)).total_seconds()
 
 
 def claims():
@@ -194,8 +197,8 @@ def claims():
     yield f"{len(rows)} runs"
     splits = read_json(study / "dataset" / "statistics.json")["splits"]
     yield f"{splits['train']['unique_tokens']:,} unique tokens"
-    begun, ended = (fold(datetime.fromisoformat(row[name]) for row in rows) for name, fold in _SPAN.items())
-    yield f"within {(ended - begun).total_seconds() / 3600:.1f} hours"
+    yield f"within {seconds(rows) / 3600:.1f} hours, after"
+    yield f"{seconds(finished_rows(study / 'trials.jsonl')) / 60:.0f} minutes of trials"
     gaps = {row["n_tokens"]: [] for row in rows}
     for row in (row for row in rows if row["size"] == "1M"):
         gaps[row["n_tokens"]].append(row["val_loss"] * (1 if row["family"] == "gpt2" else -1))

@@ -74,7 +74,7 @@ class StudyConfig:
     families: list[str] = _help("of models", ["gpt2", "folk_lstm"])
     ladder: list[str] = _help("sizes as NAME=D_MODELxN_LAYERSxN_HEADSxD_FF", [])
     context_length: int = _help("tokens of a block", 256)
-    dropout: float = _help("everywhere", 0.0)
+    dropout: float = _help("in attention, and but for llama everywhere else", 0.0)
     # the runs
     tokens_per_run: int | None = _help("the longest horizon D; if left out, `epochs` over the training split", None)
     epochs: float = _help("passes over the training split where tokens_per_run is left out", 1.0)

@@ -95,9 +95,7 @@ def test_runs_by_name_or_number_make_up_the_study(sweep, tmp_path):
     )
 
 
-def test_what_is_planned_side_by_side_trains_one_by_one_under_a_launcher(
-    commands, tiny_yaml, tmp_path
-):
+def test_what_is_planned_side_by_side_trains_one_by_one_under_a_launcher(commands, tiny_yaml, tmp_path):
     path = tmp_path / "study"
     folder = StudyFolder(load_config(tiny_yaml, {"output_dir": str(path), "side_by_side": "2"}))
     assert plan(folder, prepare(folder)).resolved["side_by_side"] == 2
