@@ -13,7 +13,7 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from hf_scaling.records import begin_worker
 from hf_scaling.training.blocks import TokenBlocks
-from hf_scaling.training.muon import Muon
+from hf_scaling.training.optimizer import BETAS, build_optimizer
 from hf_scaling.training.processes import n_processes, share_batch
 from hf_scaling.training.spec import RunSpec
 
@@ -22,7 +22,6 @@ disable_progress_bar()
 set_verbosity_error()
 
 _LOGS, _CHECKPOINTS = 100, 10  # of each over a run
-_BETAS = (0.9, 0.95)
 
 
 def _training_arguments(spec: RunSpec, folder: Path, halvings: int, report_to: Sequence[str]) -> TrainingArguments:
@@ -44,8 +43,8 @@ def _training_arguments(spec: RunSpec, folder: Path, halvings: int, report_to: S
         optim="adamw_torch_fused",
         learning_rate=spec.learning_rate,
         weight_decay=spec.weight_decay,
-        adam_beta1=_BETAS[0],
-        adam_beta2=_BETAS[1],
+        adam_beta1=BETAS[0],
+        adam_beta2=BETAS[1],
         max_grad_norm=spec.max_grad_norm,
         warmup_steps=spec.warmup_updates,
         **(wsd if spec.schedule == "wsd" else {"lr_scheduler_type": "cosine"}),
@@ -103,13 +102,10 @@ class RunTrainer(Trainer):
         return loader
 
     def create_optimizer(self, model: PreTrainedModel | None = None) -> torch.optim.Optimizer:
-        """Muon where the spec asks for it; else Trainer's own choice, fused AdamW."""
+        """Muon where the spec asks for it; else Trainer's own fused AdamW, whose groups FSDP and DeepSpeed know."""
         if self._spec.optimizer == "muon" and self.optimizer is None:
-            spec = self._spec
             assert isinstance(self.model, PreTrainedModel)
-            self.optimizer = Muon(
-                self.model, spec.learning_rate, spec.rest_rate_ratio, spec.weight_decay, betas=_BETAS, eps=1e-8
-            )
+            self.optimizer = build_optimizer(self._spec, self.model)
         return super().create_optimizer(model)
 
 
