@@ -1,16 +1,20 @@
 """Every configuration in the repository is one that its program takes."""
 
+import os
+import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.commands.launch import launch_command_parser
 
 from hf_scaling.data.sources import SOURCES
 from hf_scaling.models import FAMILIES, Vocabulary, build_config, build_model, count_parameters
-from hf_scaling.records import UserError
+from hf_scaling.records import UserError, read_ledger
 from hf_scaling.study.options import load_config
 from hf_scaling.training.memory import training_bytes
 from hf_scaling.training.spec import RunSpec
@@ -95,27 +99,69 @@ def test_the_billion_study_is_as_large_as_it_says_and_fits_on_its_gpus_only_in_p
     assert state / 8 + training_bytes(shared) - state < 80e9
 
 
-def test_the_slurm_script_launches_each_run_of_an_array_on_its_node(tmp_path):
+@pytest.fixture
+def slurm(tmp_path):
+    """Start recipes/launch.slurm as Slurm would on `nodes` nodes, all of them this machine, with what else it sets."""
+    bin = tmp_path / "bin"
+    bin.mkdir()
+    everywhere = "for ((rank = 0; rank < SLURM_NNODES; rank++)); do SLURM_PROCID=$rank \"$@\" & done"
+    ended = "for pid in $(jobs -p); do wait $pid || exit; done"
     for name, body in {
-        "scontrol": "echo node1; echo node2",
-        "srun": 'while [[ $1 == --* ]]; do shift; done; SLURM_PROCID=1 exec "$@"',
-        "accelerate": 'printf "%s\\n" "$@"',
+        "scontrol": "echo 127.0.0.1; echo node2",
+        "srun": f"while [[ $1 == --* ]]; do shift; done; {everywhere}; {ended}",
     }.items():
-        (tmp_path / name).write_text(f"#!/bin/bash\n{body}\n")
-        (tmp_path / name).chmod(0o755)
-    environment = {
-        "PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_NODELIST": "node[1-2]", "SLURM_NNODES": "2",
-        "SLURM_GPUS_ON_NODE": "4", "SLURM_ARRAY_TASK_ID": "7",
-    }  # fmt: skip
-    script = ["bash", str(ROOT / "recipes" / "launch.slurm"), "--config", "a study.yaml"]
-    said = subprocess.run(script, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert said[0] == "launch"
-    assert Path(said[said.index("--config_file") + 1]).name == "multi_node.yaml"
-    options = dict(zip(said[3::2], said[4::2], strict=False))
-    assert options["--num_processes"] == "8"
-    assert options["--machine_rank"] == "1"
-    assert options["--main_process_ip"] == "node1"
-    assert said[-5:] == ["recipes/sweep.py", "--config", "a study.yaml", "--only", "7"]
-    del environment["SLURM_ARRAY_TASK_ID"]
-    said = subprocess.run(script, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert said[-1] == "a study.yaml"
+        (bin / name).write_text(f"#!/bin/bash\n{body}\n")
+        (bin / name).chmod(0o755)
+
+    def start(*arguments, nodes=1, gpus=1, job=77, **environment):
+        programs = f"{bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        told = {"SLURM_JOB_NODELIST": "node[1-2]", "SLURM_NNODES": str(nodes), "SLURM_GPUS_ON_NODE": str(gpus)}
+        return subprocess.Popen(
+            ["bash", "recipes/launch.slurm", *map(str, arguments)],
+            env=os.environ | {"PATH": programs, "SLURM_JOB_ID": str(job)} | told | environment,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
+        )  # fmt: skip
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("nodes", "gpus", "environment", "configuration", "port"),
+    [
+        (1, 1, {"SLURM_ARRAY_TASK_ID": "7"}, "single_gpu", "0"),
+        (1, 4, {"SLURM_ARRAY_TASK_ID": "0"}, "multi_node", "0"),
+        (2, 8, {}, "multi_node", "24567"),
+        (2, 8, {"ACCELERATE_CONFIG": "accelerate_configs/fsdp2.yaml"}, "fsdp2", "24567"),
+    ],
+)
+def test_the_slurm_script_tells_each_node_its_part(nodes, gpus, environment, configuration, port, slurm, tmp_path):
+    (tmp_path / "bin" / "accelerate").write_text('#!/bin/bash\nIFS="|"; echo "$*"\n')
+    (tmp_path / "bin" / "accelerate").chmod(0o755)
+    said = slurm("--config", "a study.yaml", nodes=nodes, gpus=gpus, job=1234567, **environment).communicate()[0]
+    parser, ranks = launch_command_parser(), []
+    for line in said.splitlines():
+        command, *arguments = line.split("|")
+        told = parser.parse_args(arguments)
+        assert command == "launch"
+        assert (told.config_file, told.main_process_port) == (f"accelerate_configs/{configuration}.yaml", int(port))
+        assert (told.num_machines, told.num_processes, told.main_process_ip) == (nodes, nodes * gpus, "127.0.0.1")
+        assert told.training_script == "recipes/sweep.py"
+        only = ["--only", environment["SLURM_ARRAY_TASK_ID"]] if "SLURM_ARRAY_TASK_ID" in environment else []
+        assert told.training_script_args == ["--config", "a study.yaml", *only]
+        ranks.append(told.machine_rank)
+    assert sorted(ranks) == list(range(nodes))
+
+
+def test_two_tasks_of_an_array_train_on_one_node_at_once(slurm, tiny_study, tiny_yaml, tmp_path):
+    """Under the launcher of several processes, which meet at a port of their own, though one is enough to show it."""
+    folder = tmp_path / "study"
+    shutil.copytree(tiny_study.folder, folder, ignore=shutil.ignore_patterns("runs.jsonl"))
+    study = ["--config", tiny_yaml, "--output_dir", folder]
+    several = "accelerate_configs/multi_node.yaml"
+    tasks = [slurm(*study, ACCELERATE_CONFIG=several, SLURM_ARRAY_TASK_ID=task) for task in "01"]
+    for task in tasks:
+        said, _ = task.communicate()
+        assert task.returncode == 0, said
+    rows = read_ledger(folder / "runs.jsonl")[0]
+    assert [row["status"] for row in rows] == ["finished"] * 2
+    assert {row["run_id"].rpartition("-")[0] for row in rows} == {"gpt2-a", "folk_lstm-a"}

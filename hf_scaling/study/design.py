@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from hf_scaling.laws.design import expected_width, simulated_widths
@@ -117,9 +118,15 @@ def _rungs(config: StudyConfig, family: str, unit: str) -> list[Rung]:
     precision = choose_precision(config.precision, specs)[0] if unit == "seconds" else "fp32"
     found = []
     for spec in specs:
-        n_params = count_parameters(build_model(spec.model_config(), 0)).total
+        with torch.device("meta"):
+            n_params = count_parameters(build_model(spec.model_config(), 0)).total
         if unit == "seconds":
             cost = seconds_per_update(_spec(config, family, spec.size, precision)) / spec.batch_tokens
+            if not cost:
+                raise UserError(
+                    f"ladder: size {spec.size.name} does not run here and cannot be timed; give --budget in FLOPs, "
+                    "such as 1e15, or plan where it trains"
+                )
         else:
             cost = float(training_flops_per_token(spec.model_config())[0])
         found.append(Rung(family, spec.size.name, n_params, cost))

@@ -1,4 +1,7 @@
-"""What a run needs of memory, estimated without building it."""
+"""What a run needs of memory, estimated without building it, and what there is."""
+
+import math
+from pathlib import Path
 
 import torch
 
@@ -26,3 +29,14 @@ def training_bytes(spec: RunSpec) -> int:
     width_bytes = 1 if spec.precision in ("bf16", "fp16") else 2
     activations = tokens * config.num_hidden_layers * config.hidden_size * _ACTIVATIONS * width_bytes
     return n_params * _STATE[spec.optimizer] + activations + tokens * config.vocab_size * _LOGIT_BYTES
+
+
+def available_bytes() -> float:
+    """Memory that a run could have here, of the GPU where there is one; infinite where the system does not tell."""
+    if torch.cuda.is_available():
+        return torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return math.inf

@@ -8,13 +8,17 @@ from dataclasses import replace
 
 import torch
 
-from hf_scaling.models import FAMILIES, build_model, to_device
+from hf_scaling.models import FAMILIES, build_model, to_device, training_flops_per_token
 from hf_scaling.records import UserError
+from hf_scaling.training.memory import available_bytes, training_bytes
+from hf_scaling.training.optimizer import build_optimizer
 from hf_scaling.training.spec import RunSpec
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _TIMED_UPDATES = 3
+_SQUARE = 1024
+_SOON = 1.0  # seconds of a micro-batch at full speed, which training comes to half or a third of
 WORTHWHILE = 1.1  # less than this may be noise, and float32 is the better number
 
 
@@ -30,32 +34,60 @@ def compile_possible() -> bool:
 
 
 class Probe:
-    """A model of a run at one precision, one warm-up update done, ready to be timed.
-
-    `seconds` is that of the fastest micro-batch so far, which neighbours disturbed least.
-    """
+    """A model of a run at one precision, one warm-up update done, ready to be timed."""
 
     def __init__(self, spec: RunSpec, precision: str):
         self._model = to_device(build_model(spec.model_config(), spec.seed))
-        self._optimizer = torch.optim.AdamW(self._model.parameters(), lr=0.0)
+        self._optimizer = build_optimizer(spec, self._model, learning_rate=0.0)  # no rate can spoil the weights
+        self._accumulation = spec.gradient_accumulation_steps
         self._device, self._dtype = self._model.device.type, _DTYPES.get(precision)
         shape = (spec.batch_size, spec.context_length)
         self._ids = torch.randint(spec.vocabulary.vocab_size, shape, device=self._device)
-        self.seconds = math.inf
+        self._gradient_seconds = self._step_seconds = math.inf
         self.update()
-        self.seconds = math.inf  # the first update also pays for what torch sets up
+        self._gradient_seconds = self._step_seconds = math.inf  # the first update also pays for what torch sets up
+
+    @property
+    def seconds(self) -> float:
+        """Of an update of the run, from the fastest micro-batch and step so far, which neighbours disturbed least."""
+        return self._accumulation * self._gradient_seconds + self._step_seconds
 
     def update(self) -> None:
-        """Do one update of one micro-batch; `seconds` keeps the fastest, which neighbours disturbed least."""
-        start = time.perf_counter()
+        """Do one update of one micro-batch."""
+        start = _now()
         with torch.autocast(self._device, dtype=self._dtype, enabled=self._dtype is not None):
             loss = self._model(input_ids=self._ids, labels=self._ids).loss
         loss.backward()
+        middle = _now()
         self._optimizer.step()
         self._optimizer.zero_grad()
-        if self._device == "cuda":
-            torch.cuda.synchronize()
-        self.seconds = min(self.seconds, time.perf_counter() - start)
+        self._gradient_seconds = min(self._gradient_seconds, middle - start)
+        self._step_seconds = min(self._step_seconds, _now() - middle)
+
+
+def _now() -> float:
+    """Seconds, when all that was begun has been done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def least_seconds(spec: RunSpec) -> float:
+    """What the FLOPs of a micro-batch take at the speed of a large matrix product here: it cannot be faster."""
+    kind = _DTYPES.get(spec.precision, torch.float32)
+    matrix = torch.randn(_SQUARE, _SQUARE, device="cuda" if torch.cuda.is_available() else "cpu", dtype=kind)
+    best = math.inf
+    for _ in range(_TIMED_UPDATES):
+        start = _now()
+        matrix @ matrix
+        best = min(best, _now() - start)
+    flops = training_flops_per_token(spec.model_config())[0] * spec.batch_size * spec.context_length
+    return flops * best / (2 * _SQUARE**3)
+
+
+def measurable(spec: RunSpec, copies: int = 1) -> bool:
+    """Whether a few updates of `copies` of a run fit into the memory here, and end soon."""
+    return copies * training_bytes(spec) <= available_bytes() and least_seconds(spec) <= _SOON
 
 
 def bf16_speedup(spec: RunSpec) -> float:
@@ -73,15 +105,19 @@ def bf16_speedup(spec: RunSpec) -> float:
 def choose_precision(asked: str, specs: Sequence[RunSpec]) -> tuple[str, float | None]:
     """The precision of one family's runs, and the bf16 speed-up where it was measured.
 
-    `auto` takes bf16 (fp16 on GPUs without it) on a GPU; on a CPU it measures the middle rung of the ladder and takes
-    bf16 only where that is clearly faster.
+    `auto` takes bf16 (fp16 on GPUs without it) on a GPU; on a CPU it measures the middle rung of the ladder, or the
+    largest below it that can be measured here, and takes bf16 only where that is clearly faster.
     """
     check_precision(asked)
     if asked != "auto":
         return asked, None
     if torch.cuda.is_available():
         return ("bf16" if torch.cuda.is_bf16_supported() else "fp16"), None
-    speedup = bf16_speedup(specs[len(specs) // 2])
+    lower = reversed(specs[: len(specs) // 2 + 1])
+    measured = next((spec for spec in lower if measurable(spec, copies=2)), None)
+    if measured is None:
+        return "fp32", None
+    speedup = bf16_speedup(measured)
     return ("bf16" if speedup > WORTHWHILE else "fp32"), round(speedup, 3)
 
 
@@ -90,21 +126,30 @@ def explain_precision(asked: str, speedup: float | None) -> str:
     if asked != "auto":
         return "as asked for"
     if speedup is None:
-        return "auto: what this GPU is fast at"
+        return (
+            "auto: what this GPU is fast at" if torch.cuda.is_available() else "auto: too large to be measured here"
+        )
     if not speedup:
         return "auto: this machine cannot train it in bf16"
     return f"auto: an update under bf16 runs at {speedup} times the speed of fp32 here, taken from {WORTHWHILE} on"
 
 
 def seconds_per_update(spec: RunSpec) -> float:
-    """Seconds that an update takes, from a few at the run's precision, uncompiled; 0 if it does not run here."""
+    """Seconds that an update takes at the run's precision, uncompiled; 0 where the run does not fit here.
+
+    Measured by a few; where these would take long, what their FLOPs take at the full speed of this machine.
+    """
+    if training_bytes(spec) > available_bytes():
+        return 0.0
+    if (least := least_seconds(spec)) > _SOON:
+        return least * spec.gradient_accumulation_steps
     try:
         probe = Probe(spec, spec.precision)
         for _ in range(_TIMED_UPDATES):
             probe.update()
     except RuntimeError:
         return 0.0  # out of memory, mostly: the run itself will fail and say why, and the smaller ones go on
-    return probe.seconds * spec.gradient_accumulation_steps
+    return probe.seconds
 
 
 def resolve(specs: Sequence[RunSpec], asked: str, ask_compile: bool) -> tuple[list[RunSpec], dict[str, float | None]]:

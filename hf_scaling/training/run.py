@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import DynamoBackend
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 from hf_scaling.models import build_model
@@ -35,7 +36,7 @@ from hf_scaling.training.processes import (
 )
 from hf_scaling.training.row import in_one_line, now
 from hf_scaling.training.spec import RunSpec
-from hf_scaling.training.trainer import RunTrainer, is_out_of_memory, most_halvings
+from hf_scaling.training.trainer import RunTrainer, is_out_of_memory, micro_batches
 
 _EVALUATION_TOKENS = 16_384  # a batch of the evaluation, whatever that of training: same bits for every study
 
@@ -54,7 +55,7 @@ class Fit:
         checkpoint: where training goes on from; a fresh start if None.
         start_from: folder of a model whose weights to begin with.
         trunks: where the state before the cooldown is kept; None if no other run can use it.
-        halvings: how often the micro-batch was halved to fit into memory.
+        halvings: how often the micro-batch was divided to fit into memory, see `micro_batches`.
     """
 
     spec: RunSpec
@@ -92,7 +93,8 @@ class Fit:
 
 
 def _train_in_memory(fit: Fit, callbacks: Sequence[TrainerCallback]) -> tuple[RunTrainer, dict[str, Any] | None, int]:
-    """Train, with half the micro-batch and twice the accumulation each time that memory runs out; how often it did."""
+    """Train, with a smaller micro-batch and more accumulation each time that memory runs out; how often it did."""
+    sizes = micro_batches(fit.spec)
     while True:
         try:
             announce(fit)
@@ -105,13 +107,14 @@ def _train_in_memory(fit: Fit, callbacks: Sequence[TrainerCallback]) -> tuple[Ru
                     "the same command goes on from the last checkpoint"
                 ) from error
             # one of several processes may be out of memory alone, and the others would wait for it for ever
-            if not is_out_of_memory(error) or fit.halvings == most_halvings(fit.spec) or n_processes() > 1:
+            if not is_out_of_memory(error) or fit.halvings + 1 == len(sizes) or n_processes() > 1:
                 raise
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        print(f"{fit.spec.run_id}: out of memory; going on with half the micro-batch and twice the accumulation")
         checkpoint = last_whole_checkpoint(fit.folder / "checkpoints") or fit.checkpoint
         fit = replace(fit, halvings=fit.halvings + 1, checkpoint=checkpoint)
+        size, accumulation = sizes[fit.halvings]
+        print(f"{fit.spec.run_id}: out of memory; going on with micro-batches of {size}, {accumulation} an update")
 
 
 def train_run(
@@ -188,6 +191,7 @@ def train_run(
         "micro_batch_halvings": halvings,
         "n_processes": n_processes(),
         "precision": {"no": "fp32"}.get(trainer.accelerator.mixed_precision, trainer.accelerator.mixed_precision),
+        "compiled": trainer.accelerator.state.dynamo_plugin.backend != DynamoBackend.NO,
         "status": "finished",
         "error": None,
         "started_at": started_at,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from hf_scaling.records import begin_worker
-from hf_scaling.training.precision import WORTHWHILE, Probe
+from hf_scaling.training.precision import WORTHWHILE, Probe, measurable
 from hf_scaling.training.processes import n_processes
 from hf_scaling.training.spec import RunSpec
 
@@ -32,8 +32,9 @@ def choose_side_by_side(asked: int, threads: int, runs: Sequence[RunSpec], predi
     if n_processes() > 1 or (not asked and predicted_seconds < _LONG_ENOUGH):
         several = 1
     elif not asked and several > 1:
-        speedup = round(_speedup(runs[len(runs) // 2], several, cores, threads), 3)
-        several = several if speedup > WORTHWHILE else 1
+        if measurable(middle := runs[len(runs) // 2], several):
+            speedup = round(_speedup(middle, several, cores, threads), 3)
+        several = several if speedup and speedup > WORTHWHILE else 1
     return {
         "side_by_side": several,
         "side_by_side_speedup": speedup,

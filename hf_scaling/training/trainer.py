@@ -1,6 +1,5 @@
 """A run's spec in the words of transformers' Trainer."""
 
-import math
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -13,7 +12,7 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from hf_scaling.records import begin_worker
 from hf_scaling.training.blocks import TokenBlocks
-from hf_scaling.training.muon import Muon
+from hf_scaling.training.optimizer import BETAS, build_optimizer
 from hf_scaling.training.processes import n_processes, share_batch
 from hf_scaling.training.spec import RunSpec
 
@@ -22,15 +21,17 @@ disable_progress_bar()
 set_verbosity_error()
 
 _LOGS, _CHECKPOINTS = 100, 10  # of each over a run
-_BETAS = (0.9, 0.95)
 
 
 def _training_arguments(spec: RunSpec, folder: Path, halvings: int, report_to: Sequence[str]) -> TrainingArguments:
     cuda = torch.cuda.is_available()
     log_steps = max(1, spec.updates // _LOGS)
-    os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # a launcher's own choice must not outrank the spec's
+    # a launcher's own choice must not outrank the spec's, nor that of an earlier run, which Trainer leaves there too
+    os.environ["ACCELERATE_MIXED_PRECISION"] = "no"
+    for name in [name for name in os.environ if name.startswith("ACCELERATE_DYNAMO_")]:
+        del os.environ[name]
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder.parent / "tensorboard")  # or it goes with the checkpoints
-    batch_size, accumulation = share_batch(spec.batch_size, spec.gradient_accumulation_steps, n_processes())
+    batch_size, accumulation = micro_batches(spec)[halvings]
     wsd = {
         "lr_scheduler_type": "warmup_stable_decay",
         "lr_scheduler_kwargs": {"num_decay_steps": spec.decay_updates, "decay_type": "linear"},
@@ -39,13 +40,13 @@ def _training_arguments(spec: RunSpec, folder: Path, halvings: int, report_to: S
         output_dir=str(folder),
         run_name=spec.run_id,
         max_steps=spec.updates,
-        per_device_train_batch_size=batch_size >> halvings,
-        gradient_accumulation_steps=accumulation << halvings,
+        per_device_train_batch_size=batch_size,
+        gradient_accumulation_steps=accumulation,
         optim="adamw_torch_fused",
         learning_rate=spec.learning_rate,
         weight_decay=spec.weight_decay,
-        adam_beta1=_BETAS[0],
-        adam_beta2=_BETAS[1],
+        adam_beta1=BETAS[0],
+        adam_beta2=BETAS[1],
         max_grad_norm=spec.max_grad_norm,
         warmup_steps=spec.warmup_updates,
         **(wsd if spec.schedule == "wsd" else {"lr_scheduler_type": "cosine"}),
@@ -103,13 +104,10 @@ class RunTrainer(Trainer):
         return loader
 
     def create_optimizer(self, model: PreTrainedModel | None = None) -> torch.optim.Optimizer:
-        """Muon where the spec asks for it; else Trainer's own choice, fused AdamW."""
+        """Muon where the spec asks for it; else Trainer's own fused AdamW, whose groups FSDP and DeepSpeed know."""
         if self._spec.optimizer == "muon" and self.optimizer is None:
-            spec = self._spec
             assert isinstance(self.model, PreTrainedModel)
-            self.optimizer = Muon(
-                self.model, spec.learning_rate, spec.rest_rate_ratio, spec.weight_decay, betas=_BETAS, eps=1e-8
-            )
+            self.optimizer = build_optimizer(self._spec, self.model)
         return super().create_optimizer(model)
 
 
@@ -118,7 +116,15 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
 
 
-def most_halvings(spec: RunSpec) -> int:
-    """How often a micro-batch of the run can be halved."""
-    batch_size, _ = share_batch(spec.batch_size, spec.gradient_accumulation_steps, n_processes())
-    return int(math.log2(batch_size & -batch_size))
+def micro_batches(spec: RunSpec) -> list[tuple[int, int]]:
+    """(micro-batch, accumulation) of each process: as the spec asks, then ever smaller ones of the same product.
+
+    Each is half of the one before, or a third where it has no half, and so on, down to a single block.
+    """
+    batch_size, accumulation = share_batch(spec.batch_size, spec.gradient_accumulation_steps, n_processes())
+    found = [(batch_size, accumulation)]
+    while batch_size > 1:
+        factor = next(factor for factor in range(2, batch_size + 1) if batch_size % factor == 0)
+        batch_size, accumulation = batch_size // factor, accumulation * factor
+        found.append((batch_size, accumulation))
+    return found

@@ -3,19 +3,23 @@
 import gc
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
 from hf_scaling.records import UserError
-from hf_scaling.study import plan
+from hf_scaling.study import design, plan
 from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import load_config
 from hf_scaling.study.stages import plan as plan_stage
 from hf_scaling.tokenization import CorpusEncoder
+from hf_scaling.training import precision
 from hf_scaling.training.blocks import write_streams
+
+STUDIES = Path(__file__).parents[2] / "recipes" / "studies"
 
 
 @pytest.fixture(autouse=True)
@@ -184,3 +188,22 @@ def test_a_shape_that_a_family_cannot_have_is_refused_in_one_line(tiny_yaml, pre
     planner = plan.Planner(config, prepared.tokenizer, prepared.tokens)
     with pytest.raises(UserError, match="ladder: size odd has heads of 3 units"):
         planner.runs(plan.configured_rules(config))
+
+
+def test_a_model_far_too_large_for_this_machine_is_planned_without_being_run(monkeypatch, tiny_yaml, prepared_folder):
+    monkeypatch.delattr(precision, "build_model")
+    monkeypatch.setattr(precision, "available_bytes", lambda: 16e9)
+    changes = {"sources": ["music21"], "epochs": 20, "best_epochs": 20, "validation_fraction": 0.1}
+    config = load_config(STUDIES / "billion.yaml", changes)
+    prepared = prepare(StudyFolder(load_config(tiny_yaml, {"output_dir": str(prepared_folder)})))
+    planner = plan.Planner(config, prepared.tokenizer, prepared.tokens)
+    made = plan.settle(config, planner.runs(plan.configured_rules(config)), {})
+    (spec,) = made.runs
+    assert planner.n_params("gpt2", spec.size) > 1e9
+    assert made.resolved["predicted_seconds"] == {spec.run_id: 0.0}
+
+
+def test_no_time_is_budgeted_where_a_size_cannot_be_timed(monkeypatch, tiny_yaml):
+    monkeypatch.setattr(design, "seconds_per_update", lambda spec: 0.0)
+    with pytest.raises(UserError, match="ladder: size a does not run here and cannot be timed; give --budget in FLOPs"):
+        design.plan_study(tiny_yaml, 60.0, "seconds")

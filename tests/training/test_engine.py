@@ -105,14 +105,20 @@ def little_memory(monkeypatch):
     monkeypatch.setattr(torch.nn.Module, "__call__", refuse)
 
 
-def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(make_spec, train, request, capsys, tmp_path):
-    whole = train(make_spec(), tmp_path / "whole")
+@pytest.mark.parametrize(("batch_size", "halved"), [(4, ["2, 2", "1, 4"]), (6, ["3, 2", "1, 6"]), (3, ["1, 3"])])
+def test_out_of_memory_divides_the_micro_batch_and_keeps_the_batch(
+    batch_size, halved, make_spec, train, request, capsys, tmp_path
+):
+    spec = make_spec(batch_size=batch_size, n_tokens=20 * batch_size * 32)
+    whole = train(spec, tmp_path / "whole")
     request.getfixturevalue("little_memory")
-    halved = train(make_spec(), tmp_path / "halved")
-    assert (whole["micro_batch_halvings"], halved["micro_batch_halvings"]) == (0, 2)
-    assert halved["run_id"] == whole["run_id"]
-    assert halved["val_loss"] == pytest.approx(whole["val_loss"], rel=1e-5)
-    assert capsys.readouterr().out.count("out of memory; going on with half the micro-batch") == 2
+    divided = train(spec, tmp_path / "divided")
+    assert (whole["micro_batch_halvings"], divided["micro_batch_halvings"]) == (0, len(halved))
+    assert divided["run_id"] == whole["run_id"]
+    assert divided["updates"] == whole["updates"] == 20
+    assert divided["val_loss"] == pytest.approx(whole["val_loss"], rel=1e-5)
+    said = [f"{spec.run_id}: out of memory; going on with micro-batches of {sizes} an update" for sizes in halved]
+    assert capsys.readouterr().out.splitlines() == said
 
 
 def test_a_micro_batch_of_one_that_does_not_fit_fails(make_spec, train, monkeypatch, tmp_path):
@@ -132,7 +138,14 @@ def test_a_micro_batch_of_one_that_does_not_fit_fails(make_spec, train, monkeypa
 def test_compiled_and_eager_agree(make_spec, train, tmp_path):
     eager, compiled = (train(make_spec(compile=value), tmp_path / str(value)) for value in (False, True))
     assert compiled["compiled"]
+    assert not eager["compiled"]
     assert compiled["val_loss"] == pytest.approx(eager["val_loss"], rel=1e-3)
+
+
+def test_neither_a_launcher_nor_an_earlier_run_has_a_run_compiled(make_spec, train, monkeypatch, tmp_path):
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "EAGER")
+    monkeypatch.setattr(torch, "compile", lambda *arguments, **options: pytest.fail("compiled"))
+    assert not train(make_spec(), tmp_path)["compiled"]
 
 
 def test_what_lies_where_checkpoints_lay_is_gone(make_spec, train, tmp_path):

@@ -1,11 +1,15 @@
 """What runs here in which precision is found out, not assumed."""
 
+import itertools
+
 import pytest
 import torch
 
+from hf_scaling.models import build_model
 from hf_scaling.models.folk_lstm import FolkLSTMForCausalLM
 from hf_scaling.records import UserError
-from hf_scaling.training import precision
+from hf_scaling.training import precision, sharing
+from hf_scaling.training.muon import Muon
 
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="holds on machines without a GPU")
 
@@ -73,9 +77,60 @@ def test_only_families_that_gain_are_compiled(make_spec, monkeypatch):
     assert [spec.compile for spec in precision.resolve(specs, "fp32", ask_compile=True)[0]] == [False, False]
 
 
-def test_a_size_that_does_not_fit_into_memory_does_not_stop_the_plan(make_spec, monkeypatch):
+def test_a_size_that_runs_out_of_memory_does_not_stop_the_plan(make_spec, monkeypatch):
     def too_large(config, seed):
         raise torch.OutOfMemoryError("tried to allocate 4 TiB")
 
     monkeypatch.setattr(precision, "build_model", too_large)
     assert precision.seconds_per_update(make_spec()) == 0.0  # its run will fail, with the reason in its row
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_an_update_is_timed_with_the_optimizer_of_the_run_whatever_its_rates(optimizer, make_spec, monkeypatch):
+    spec = make_spec(optimizer=optimizer, learning_rate=1e30, rest_rate_ratio=1e30, weight_decay=1e30)
+    model, steps, step = build_model(spec.model_config(), 0), [], Muon.step
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    monkeypatch.setattr(precision, "build_model", lambda config, seed: model)
+    monkeypatch.setattr(Muon, "step", lambda self: steps.append(self) or step(self))
+    assert 0 < precision.seconds_per_update(spec) < 60
+    assert bool(steps) == (optimizer == "muon")
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+
+
+def test_an_update_is_as_many_micro_batches_as_it_accumulates_and_one_step(make_spec, monkeypatch):
+    clock = itertools.accumulate(itertools.cycle([0.0, 2.0, 3.0]))  # start, gradient and step of each update
+    monkeypatch.setattr(precision, "_now", lambda: next(clock))
+    assert precision.Probe(make_spec(gradient_accumulation_steps=4), "fp32").seconds == float("inf")
+    monkeypatch.setattr(precision, "least_seconds", lambda spec: 0.0)
+    assert precision.seconds_per_update(make_spec(gradient_accumulation_steps=4)) == 4 * 2 + 3
+
+
+@pytest.fixture
+def unbuilt(monkeypatch):
+    """Whatever is built is on the meta device."""
+
+    def build(config, seed):
+        assert torch.get_default_device().type == "meta"
+        return build_model(config, seed)
+
+    monkeypatch.setattr(precision, "build_model", build)
+
+
+@needs_no_gpu
+def test_what_does_not_fit_into_memory_is_not_built_to_be_measured(make_spec, unbuilt, monkeypatch):
+    monkeypatch.setattr(precision, "available_bytes", lambda: 2 * precision.training_bytes(make_spec()) - 1)
+    monkeypatch.setattr(sharing, "_speedup", lambda *arguments: pytest.fail("measured"))
+    assert precision.choose_precision("auto", [make_spec()]) == ("fp32", None)  # it would take two at a time
+    assert precision.explain_precision("auto", None) == "auto: too large to be measured here"
+    assert sharing.choose_side_by_side(0, 1, [make_spec()] * 2, 1e6)["side_by_side"] == 1
+    monkeypatch.setattr(precision, "available_bytes", lambda: precision.training_bytes(make_spec()) - 1)
+    assert precision.seconds_per_update(make_spec()) == 0.0
+
+
+@needs_no_gpu
+def test_what_would_take_long_is_estimated_from_its_flops(make_spec, unbuilt, monkeypatch):
+    monkeypatch.setattr(precision, "available_bytes", lambda: float("inf"))
+    size = make_spec().size.parse("1.2B=2048x24x16x8192")
+    spec = make_spec(size=size, context_length=1024, batch_size=64, gradient_accumulation_steps=3, n_tokens=10**6)
+    assert 6 * 1.2e9 * 64 * 1024 * 3 / 1e14 < precision.seconds_per_update(spec) < 10**6
+    assert precision.choose_precision("auto", [spec]) == ("fp32", None)
