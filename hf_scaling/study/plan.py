@@ -282,7 +282,10 @@ def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]) -
 
 
 def predict(runs: Sequence[RunSpec]) -> dict[str, float]:
-    """Predicted training seconds by run id; what shares a trunk is measured once, and its cooldown is all it costs."""
+    """Predicted training seconds by run id, 0 where a size does not run here.
+
+    What shares a trunk is measured once, and its cooldown is all it costs.
+    """
     per_update: dict[tuple[str, Size], float] = {}
     walked: dict[str, int] = {}
     predicted = {}
@@ -292,7 +295,7 @@ def predict(runs: Sequence[RunSpec]) -> dict[str, float]:
             per_update[kind] = seconds_per_update(spec)
         updates = spec.updates - (walked.get(spec.trunk, 0) if spec.trunk else 0)
         walked[spec.trunk] = spec.trunk_end
-        predicted[spec.run_id] = round(per_update[kind] * updates, 1)
+        predicted[spec.run_id] = round(per_update[kind] * updates, 3)
     return predicted
 
 

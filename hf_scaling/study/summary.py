@@ -12,6 +12,8 @@ from hf_scaling.study.plan import Plan
 from hf_scaling.training.memory import training_bytes
 from hf_scaling.training.row import describe
 
+_UNITS = {"hours": 3600, "minutes": 60}
+
 
 def describe_plan(plan: Plan, study: str) -> str:
     """The runs to come: exact counts, and what each is predicted to take of this machine."""
@@ -20,7 +22,8 @@ def describe_plan(plan: Plan, study: str) -> str:
         row = describe(spec, study, 0)
         counts = [f"{row[name]:,}" for name in ("n_params", "n_params_non_embedding", "n_tokens")]
         seconds, memory = plan.resolved["predicted_seconds"][spec.run_id], training_bytes(spec) / 1e9
-        measured = [f"{row['flops']:.3g}", f"{spec.learning_rate:.3g}", f"{seconds:,.0f}", f"{memory:.2f}"]
+        time = f"{seconds:,.{0 if seconds >= 10 else 1}f}" if seconds else "?"
+        measured = [f"{row['flops']:.3g}", f"{spec.learning_rate:.3g}", time, f"{memory:.2f}"]
         table.append([str(number), spec.run_id, *counts, *measured])
     return "\n".join([*align(table), describe_time(plan, "runs")])
 
@@ -28,10 +31,12 @@ def describe_plan(plan: Plan, study: str) -> str:
 def describe_time(plan: Plan, what: str) -> str:
     """How many runs (or trials) there are, and how long they are predicted to train."""
     several = plan.resolved["side_by_side"]
-    total = sum(plan.resolved["predicted_seconds"][spec.run_id] for spec in plan.runs)
-    hours = f"{total / 3600:.1f} hours" if total > 5400 else f"{total / 60:.0f} minutes"
+    seconds = [plan.resolved["predicted_seconds"][spec.run_id] for spec in plan.runs]
+    total = sum(seconds)
+    unit, length = next((pair for pair in _UNITS.items() if total > 1.5 * pair[1]), ("seconds", 1))
     together = f", less with {several} side by side" if several > 1 else ""
-    return f"{len(plan.runs)} {what}, predicted to train for {hours}{together}"
+    untimed = f"; {seconds.count(0)} could not be timed here, for want of memory mostly" if 0 in seconds else ""
+    return f"{len(plan.runs)} {what}, predicted to train for {total / length:.3g} {unit}{together}{untimed}"
 
 
 def describe_runs(rows: Sequence[dict[str, Any]]) -> str:

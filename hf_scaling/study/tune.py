@@ -27,7 +27,9 @@ def tune(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             try:
                 best = best_rate(*zip(*tried, strict=True))
             except ValueError as error:
-                raise UserError(f"tune_factors: {family}-{size}: {error}; try lower ones, in another --output_dir") from None
+                raise UserError(
+                    f"tune_factors: {family}-{size}: {error}; try lower ones, in another --output_dir"
+                ) from None
             if best.on_edge:
                 warnings.append(
                     f"{family}-{size}: the best rate, {best.rate:.3g}, is the {best.on_edge} that was tried; "

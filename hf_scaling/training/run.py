@@ -100,7 +100,7 @@ def _train_in_memory(fit: Fit, callbacks: Sequence[TrainerCallback]) -> tuple[Ru
             announce(fit)
             return *fit.train(callbacks), fit.halvings
         except Exception as error:  # whatever it is, the others must hear of it
-            if not all_failed() and isinstance(error, (RuntimeError, FloatingPointError, MemoryError)):
+            if not all_failed() and not isinstance(error, OSError):
                 raise PartnerLostError(
                     f"{fit.spec.run_id}: a process of the run died, or failed alone "
                     f"({last_words(fit.folder) or in_one_line(error)}); "
