@@ -1,4 +1,4 @@
-"""The same study, however its runs are spread: side by side, by name, over processes, over horizons, or again."""
+"""The same study, however its runs are made: side by side, by name, over processes, over horizons, compiled, again."""
 
 import json
 import shutil
@@ -15,6 +15,7 @@ from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import load_config
 from hf_scaling.study.stages import plan
+from hf_scaling.tokenization import load_tokenizer
 
 ROOT = Path(__file__).parents[2]
 LAUNCHERS = ROOT / "accelerate_configs"
@@ -237,6 +238,21 @@ def test_a_batch_may_be_cut_into_micro_batches(alone, commands, tiny_yaml, tmp_p
         row = trained(commands, tiny_yaml, tmp_path / str(batch_size), *cut)
         assert row["val_loss"] == pytest.approx(alone["val_loss"], rel=1e-5)
         assert row["batch_tokens"] == alone["batch_tokens"]
+
+
+def test_a_third_family_needs_no_more_than_its_name_and_rate(alone, commands, tiny_yaml, tmp_path):
+    llama = ["--families", "llama", "--learning_rates", "llama=2e-2", "--run", "llama-b"]
+    row = trained(commands, tiny_yaml, tmp_path / "study", *llama)
+    assert row["family"] == "llama"
+    assert row["n_params"] == pytest.approx(alone["n_params"], rel=0.02)
+    assert row["perplexity"] < len(load_tokenizer(tmp_path / "study" / "tokenizer"))  # it has begun to learn
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_compiled_it_trains_as_it_stands(alone, commands, tiny_yaml, tmp_path):
+    row = trained(commands, tiny_yaml, tmp_path / "study", "--compile", "true")
+    assert (alone["compiled"], row["compiled"]) == (False, True)
+    assert row["val_loss"] == pytest.approx(alone["val_loss"], rel=1e-3)
 
 
 def test_trackers_stand_beside_the_metrics(commands, tiny_yaml, tmp_path):

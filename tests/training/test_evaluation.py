@@ -62,6 +62,14 @@ def test_a_last_block_of_any_length_counts(length, make_spec, tokens):
     assert result.loss == pytest.approx(naive_nats(model, stream, 8).mean(), rel=1e-5)
 
 
+def test_the_loss_by_position_is_that_of_all_tokens_with_as_many_before_them(make_spec, tokens):
+    model, stream = model_of(make_spec(context_length=8)), read_stream(tokens, "validation")[:45]
+    nats = naive_nats(model, stream, 8)  # five whole blocks, and half of one
+    assert [len(nats[position::8]) for position in range(8)] == [6] * 4 + [5] * 4
+    expected = [nats[position::8].mean() for position in range(8)]
+    assert evaluate(model, stream, 8, batch_size=4).position_loss == pytest.approx(expected, rel=1e-5)
+
+
 def test_the_standard_error_is_that_of_resampled_tunes(make_spec, tokens):
     result = evaluate(model_of(make_spec()), read_stream(tokens, "train"), 32, batch_size=64)
     draws = np.random.default_rng(0).integers(len(result.tune_nats), size=(4000, len(result.tune_nats)))
