@@ -104,7 +104,7 @@ def slurm(tmp_path):
     """Start recipes/launch.slurm as Slurm would on `nodes` nodes, all of them this machine, with what else it sets."""
     bin = tmp_path / "bin"
     bin.mkdir()
-    everywhere = "for ((rank = 0; rank < SLURM_NNODES; rank++)); do SLURM_PROCID=$rank \"$@\" & done"
+    everywhere = 'for ((rank = 0; rank < SLURM_NNODES; rank++)); do SLURM_PROCID=$rank "$@" & done'
     ended = "for pid in $(jobs -p); do wait $pid || exit; done"
     for name, body in {
         "scontrol": "echo 127.0.0.1; echo node2",

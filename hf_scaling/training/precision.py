@@ -126,9 +126,7 @@ def explain_precision(asked: str, speedup: float | None) -> str:
     if asked != "auto":
         return "as asked for"
     if speedup is None:
-        return (
-            "auto: what this GPU is fast at" if torch.cuda.is_available() else "auto: too large to be measured here"
-        )
+        return "auto: what this GPU is fast at" if torch.cuda.is_available() else "auto: too large to be measured here"
     if not speedup:
         return "auto: this machine cannot train it in bf16"
     return f"auto: an update under bf16 runs at {speedup} times the speed of fp32 here, taken from {WORTHWHILE} on"
