@@ -1,33 +1,61 @@
 #!/bin/bash
-# What one lent GPU is used for, in about ten minutes: the tests that only a GPU can run, throughput, and two studies.
+# What one lent GPU is used for, a part at a time, each within ten minutes: the tests that only a GPU can run,
+# throughput, the plan of the original study and a ladder of our own.
 #
-#     python recipes/prepare_data.py --config recipes/studies/gpu_seed_ladder.yaml    # on any machine, beforehand
-#     python recipes/prepare_data.py --config recipes/studies/gpu_original.yaml
-#     bash benchmarks/gpu.sh FOLDER                                                   # there, with outputs/ copied
+#     python recipes/prepare_data.py --config recipes/studies/gpu_original.yaml       # on any machine, beforehand
+#     python recipes/prepare_data.py --config recipes/studies/gpu_seed_ladder.yaml
+#     bash benchmarks/gpu.sh FOLDER [tests|throughput|original|ladder ...]            # there, with outputs/ copied
 #
-# Logs come into FOLDER, and both studies without their data and weights; unpacked over outputs/ elsewhere, the same
-# commands without --train-only conclude them there.
+# Without a part, all of them in this order. Logs and results come into FOLDER, and both studies without their data and
+# weights; unpacked over outputs/ elsewhere, the same commands without --train-only conclude them there.
 set -u
-out=$(realpath "$1")
-start=$SECONDS
 
 study() { # NAME SECONDS
-    timeout "$2" accelerate launch "recipes/sweep.py" --config "recipes/studies/$1.yaml" --train-only >"$out/$1.log" 2>&1
-    echo "$1: exit code $?, $((SECONDS - start)) s since the start"
+    timeout "$2" accelerate launch recipes/sweep.py --config "recipes/studies/$1.yaml" --train-only >"$out/$1.log" 2>&1
+    local code=$?
     tar czf "$out/$1.tgz" -C outputs --exclude={dataset,tokens,trunks,checkpoints} --exclude='*/runs/[!b]*/model' "$1"
+    return "$code"
 }
 
-# compilation is most of the first run of a size: all sizes at once, while the tests run
-for size in 126M 19M 1M; do
-    for precision in bf16 fp16; do
-        python benchmarks/throughput.py --warm "$size" "$precision" >/dev/null 2>&1 &
+tests() {
+    timeout 540 python -m pytest -n 4 --dist=load tests/training/test_gpu.py >"$out/tests.log" 2>&1
+}
+
+throughput() {
+    # compilation is most of the first run of a size: all sizes at once
+    for size in 126M 19M 1M; do
+        for precision in bf16 fp16; do
+            timeout 200 python benchmarks/throughput.py --warm "$size" "$precision" >/dev/null 2>&1 &
+        done
     done
+    wait
+    timeout 340 python benchmarks/throughput.py >"$out/throughput.log" 2>&1 && cp benchmarks/results/throughput_*.json "$out"
+}
+
+original() {
+    study gpu_original 500 &&
+        timeout 60 python benchmarks/original_study.py outputs/gpu_original >"$out/original.log" 2>&1 &&
+        cp benchmarks/results/original_study_*.json "$out"
+}
+
+ladder() {
+    study gpu_seed_ladder 560
+}
+
+(($#)) || { sed -n 's/^# *bash/usage: bash/p' "$0" >&2; exit 2; }
+out=$(realpath "$1")
+shift
+(($#)) || set -- tests throughput original ladder
+for part; do
+    case $part in tests | throughput | original | ladder) ;; *) echo "gpu.sh: no part '$part'" >&2; exit 2 ;; esac
 done
-python -m pytest -n 4 --dist=load tests/training/test_gpu.py >"$out/tests.log" 2>&1
-wait
-tail -n 1 "$out/tests.log"
-timeout 240 python benchmarks/throughput.py >"$out/throughput.log" 2>&1
-cp benchmarks/results/throughput_*.json "$out"
-echo "throughput: $((SECONDS - start)) s since the start"
-study gpu_seed_ladder 330
-study gpu_original 130
+mkdir -p "$out"
+failed=0
+for part; do
+    start=$SECONDS
+    "$part"
+    code=$?
+    ((code == 0)) || failed=1
+    echo "$part: exit code $code, $((SECONDS - start)) s"
+done
+exit "$failed"

@@ -38,6 +38,11 @@ def git_commit() -> str:
         return "unknown"
 
 
+def device() -> str:
+    """What trains here."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu {platform.machine()}"
+
+
 def now() -> str:
     """UTC, to the second, ISO 8601."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -81,7 +86,7 @@ def describe(spec: RunSpec, study: str, unique_tokens: int) -> dict[str, Any]:
         "batch_tokens": spec.batch_tokens,
         "seed": spec.seed,
         "updates": spec.updates,
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu {platform.machine()}",
+        "device": device(),
         "precision": spec.precision,
         "compiled": spec.compile,
         "threads": torch.get_num_threads(),
