@@ -1,5 +1,5 @@
 #!/bin/bash
-# What one lent GPU is used for, a part at a time, each within ten minutes: the tests that only a GPU can run,
+# What there is to do on a GPU, a part at a time, each within ten minutes: the tests that only a GPU can run,
 # throughput, the plan of the original study and a ladder of our own.
 #
 #     python recipes/prepare_data.py --config recipes/studies/gpu_original.yaml       # on any machine, beforehand

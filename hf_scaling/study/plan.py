@@ -273,7 +273,7 @@ def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]) -
         for spec in runs
     ]
     predicted = resolved.get("predicted_seconds", {})
-    if missing := [spec for spec in runs if spec.run_id not in predicted]:
+    if missing := [spec for spec in runs if not predicted.get(spec.run_id)]:  # another machine may know more
         resolved = resolved | {"predicted_seconds": predicted | predict(missing)}
     if "side_by_side" not in resolved:
         seconds = sum(resolved["predicted_seconds"][spec.run_id] for spec in runs)

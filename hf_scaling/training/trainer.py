@@ -54,6 +54,7 @@ def _training_arguments(spec: RunSpec, folder: Path, halvings: int, report_to: S
         bf16=spec.precision == "bf16",
         fp16=spec.precision == "fp16",
         torch_compile=spec.compile,
+        ddp_find_unused_parameters=False,  # each takes part in every loss; the search goes through the graph once more
         seed=spec.seed,
         data_seed=spec.seed,
         train_sampling_strategy="sequential",  # TokenBlocks has the order in it
