@@ -39,8 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         prepared = prepare(folder)
         made = plan(folder, prepared)
         chosen = choose(made, [arguments.run], "--run")
+        before = len(read_ledger(folder.path / LEDGER)[0])
         train_planned(folder, prepared, made, chosen)
-        rows = {row["run_id"]: row for row in read_ledger(folder.path / LEDGER)[0] if row["run_id"] in chosen}
+        rows = {
+            row["run_id"]: row
+            for number, row in enumerate(read_ledger(folder.path / LEDGER)[0])
+            if row["run_id"] in chosen and (number >= before or row["status"] == "finished")
+        }
         if len(rows) < len(chosen):
             raise UserError(f"--run: {arguments.run} is being trained by another process; start again when that ended")
         for row in rows.values():

@@ -1,7 +1,7 @@
 """The study folder's ground rules: atomic writes, content hashes and the ledger. Standard library only."""
 
 from hf_scaling.records.checksums import CHECKSUMS, check_vouched, checksums, first_damaged, vouch, vouched
-from hf_scaling.records.errors import UserError, check_https, exit_code, redact
+from hf_scaling.records.errors import UserError, check_https, exit_code, of_files, redact
 from hf_scaling.records.fields import check_fields, read_object, read_optional
 from hf_scaling.records.files import (
     atomic_dir,
@@ -39,6 +39,7 @@ __all__ = [
     "file_sha256",
     "finished_rows",
     "first_damaged",
+    "of_files",
     "read_json",
     "read_jsonl",
     "read_ledger",

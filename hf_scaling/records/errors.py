@@ -31,6 +31,11 @@ def check_https(address: str, field: str) -> None:
         raise UserError(f"{field}: got {redact(address)}, expected an address that begins with https://")
 
 
+def of_files(error: OSError) -> bool:
+    """Whether it is about a file that somebody named, or about the disk; not about a network, say."""
+    return error.filename is not None or error.errno in _OF_DISKS
+
+
 def exit_code(program: str, work: Callable[[], int]) -> int:
     """Do the work of a command line: its exit code, 2 for bad input, 130 for Ctrl-C; told in one line, no traceback."""
     try:
@@ -41,8 +46,8 @@ def exit_code(program: str, work: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:
-        if error.filename is None and error.errno not in _OF_DISKS:
-            raise  # not about a file that somebody named
+        if not of_files(error):
+            raise
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
         if error.errno in _OF_DISKS:
             message += "; what was finished is kept, the same command goes on from there"

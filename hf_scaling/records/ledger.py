@@ -147,9 +147,7 @@ def append_row(path: Path, row: dict[str, Any]) -> bool:
     line = (json.dumps(row | {_CHECKSUM: content_hash(row)}, ensure_ascii=False, allow_nan=False) + "\n").encode()
     with _locked(path):
         rows, _ = read_ledger(path)
-        if row["status"] == "finished" and any(
-            old["run_id"] == row["run_id"] and old["status"] == "finished" for old in rows
-        ):
+        if any(old["run_id"] == row["run_id"] and old["status"] == "finished" for old in rows):
             return False
         with open(path, "ab+") as file:
             file.seek(0)

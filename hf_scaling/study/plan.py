@@ -67,8 +67,11 @@ def this_command() -> str:
 
 def _launcher() -> list[str]:
     """What stands before the script: `accelerate launch` and its options, if that started this process."""
-    above = psutil.Process().parent()
-    words = above.cmdline() if above else []
+    try:
+        above = psutil.Process().parent()
+        words = above.cmdline() if above else []
+    except psutil.Error:  # it is somebody else's, or has just ended
+        words = []
     start = next((place for place, word in enumerate(words) if Path(word).name == "accelerate"), None)
     end = next((place for place, word in enumerate(words) if Path(word).name == Path(sys.argv[0]).name), None)
     return ["python"] if start is None or end is None else ["accelerate", *words[start + 1 : end]]
@@ -273,7 +276,7 @@ def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]) -
         for spec in runs
     ]
     predicted = resolved.get("predicted_seconds", {})
-    if missing := [spec for spec in runs if not predicted.get(spec.run_id)]:  # another machine may know more
+    if missing := [spec for spec in runs if spec.run_id not in predicted]:
         resolved = resolved | {"predicted_seconds": predicted | predict(missing)}
     if "side_by_side" not in resolved:
         seconds = sum(resolved["predicted_seconds"][spec.run_id] for spec in runs)

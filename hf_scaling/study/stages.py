@@ -79,10 +79,14 @@ def _tune(folder: StudyFolder, prepared: Prepared, trials: Plan) -> dict[str, An
     def fit() -> None:
         train(folder, prepared, trials, ledger)
         rows = {row["run_id"]: row for row in read_ledger(ledger)[0]}
-        for row in rows.values():  # a rate at which a model diverges was tried; one at which the machine failed was not
+        tried = [rows[spec.run_id] for spec in trials.runs]
+        for row in tried:  # a rate at which a model diverges was tried; one at which the machine failed was not
             if row["status"] == "failed" and not diverged(row):
-                raise UserError(f"{row['run_id']}: {row['error']}; the same command tries this rate again")
-        write_json(record, tune([rows[spec.run_id] for spec in trials.runs]))
+                raise UserError(
+                    f"tune_sizes: {row['run_id']}: {row['error']}; the same command tries this rate again, "
+                    "or leave the size out, in another --output_dir"
+                )
+        write_json(record, tune(tried))
 
     folder.stage("learning rates", [spec.run_id for spec in trials.runs], [record.name], fit)
     tuned = read_json(record)
@@ -165,7 +169,7 @@ def train_planned(
     chosen = replace(made, runs=[spec for spec in made.runs if not only or spec.run_id in only])
     train(folder, prepared, chosen, ledger, not only, targets(made.runs))
     rows = finished_rows(ledger)
-    if not rows:
+    if not rows and not only:
         failed = read_ledger(ledger)[0]
         why = f"the last one failed with: {failed[-1]['error']}" if failed else "another process trains them still"
         raise UserError(f"no run has finished; {why}")
@@ -197,7 +201,8 @@ def run_study(folder: StudyFolder, only: Sequence[str] = (), train_only: bool = 
     best_key = finish_training(folder, prepared, made.runs, rows)
     if train_only:
         code = tell_failures(folder.path)
-        print(f"{folder.path}: all is trained that can be; without --train-only the study ends, here or elsewhere")
+        where = "here" if code else "here or elsewhere"
+        print(f"{folder.path}: all is trained that can be; without --train-only the study ends, {where}")
         return code
     conclude(folder, prepared, rows, best_key)
     return summarize(folder.path)

@@ -19,7 +19,16 @@ from typing import Any
 
 import torch
 
-from hf_scaling.records import UserError, append_row, begin_worker, check_room, finished_rows, write_text
+from hf_scaling.records import (
+    UserError,
+    append_row,
+    begin_worker,
+    check_room,
+    finished_rows,
+    of_files,
+    redact,
+    write_text,
+)
 from hf_scaling.study.folder import LOCKS
 from hf_scaling.study.forecasts import has_begun, seal
 from hf_scaling.study.progress import StudyProgress
@@ -81,6 +90,7 @@ def train_one(work: Workplace, spec: RunSpec, report: Report) -> bool:
 
     Raises:
         PartnerLostError: another process of the run died, or failed alone.
+        UserError: what the study was told, or holds, cannot be used.
         OSError: the disk is full, or fails.
     """
     folder = work.folder / "runs" / spec.run_id
@@ -108,10 +118,11 @@ def train_one(work: Workplace, spec: RunSpec, report: Report) -> bool:
                 progress=lambda step: report(spec.run_id, step),
             )
         except Exception as error:
-            if isinstance(error, (OSError, UserError)) and not isinstance(error, PartnerLostError):
-                raise  # of the disk, or of what the study was told: no other run would do better
+            told = isinstance(error, UserError) and not isinstance(error, PartnerLostError)
+            if told or (isinstance(error, OSError) and of_files(error)):
+                raise  # no other run would do better
             check_room(folder)  # torch and safetensors have words of their own for that
-            write_text(folder / _TRACEBACK, traceback.format_exc())
+            write_text(folder / _TRACEBACK, redact(traceback.format_exc()))
             row |= {"status": "failed", "error": in_one_line(error), "started_at": started_at, "finished_at": now()}
             if isinstance(error, PartnerLostError):
                 append_row(work.ledger, row)

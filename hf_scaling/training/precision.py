@@ -17,8 +17,7 @@ from hf_scaling.training.spec import RunSpec
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _TIMED_UPDATES = 3
-_SQUARE = 1024
-_SOON = 1.0  # seconds of a micro-batch at full speed, which training comes to half or a third of
+_SOON = 1.0  # seconds of a micro-batch at full speed, which training does not come to
 WORTHWHILE = 1.1  # less than this may be noise, and float32 is the better number
 
 
@@ -75,14 +74,16 @@ def _now() -> float:
 def least_seconds(spec: RunSpec) -> float:
     """What the FLOPs of a micro-batch take at the speed of a large matrix product here: it cannot be faster."""
     kind = _DTYPES.get(spec.precision, torch.float32)
-    matrix = torch.randn(_SQUARE, _SQUARE, device="cuda" if torch.cuda.is_available() else "cpu", dtype=kind)
+    device, rows = ("cuda", 8192) if torch.cuda.is_available() else ("cpu", 1024)
+    matrix = torch.randn(rows, rows, device=device, dtype=kind)
+    matrix @ matrix  # the first also pays for what torch sets up
     best = math.inf
     for _ in range(_TIMED_UPDATES):
         start = _now()
         matrix @ matrix
         best = min(best, _now() - start)
     flops = training_flops_per_token(spec.model_config())[0] * spec.batch_size * spec.context_length
-    return flops * best / (2 * _SQUARE**3)
+    return flops * best / (2 * rows**3)
 
 
 def measurable(spec: RunSpec, copies: int = 1) -> bool:

@@ -1,6 +1,7 @@
 """One run through transformers' Trainer, from its spec to its model, its metrics and its ledger row."""
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -38,6 +39,7 @@ from hf_scaling.training.row import in_one_line, now
 from hf_scaling.training.spec import RunSpec
 from hf_scaling.training.trainer import RunTrainer, is_out_of_memory, micro_batches
 
+_MOST_NATS = math.log(sys.float_info.max)  # above which there is no perplexity
 _EVALUATION_TOKENS = 16_384  # a batch of the evaluation, whatever that of training: same bits for every study
 
 
@@ -169,7 +171,7 @@ def train_run(
     save_model(trainer.model, tokenizer, folder / "model", generation, state)
     # read back: Accelerate leaves its autocast in the model that it trained, and what is scored is what is delivered
     result = evaluate_split(load_model(folder / "model"), spec, tokens, "validation")
-    if not math.isfinite(result.loss):
+    if not result.loss <= _MOST_NATS:
         raise FloatingPointError(f"validation loss is {result.loss}")
     write_json(
         folder / "validation.json",

@@ -34,15 +34,14 @@ def test_rows_come_back_oldest_first(ledger):
     assert finished_rows(ledger) == [rows[0], rows[1], rows[3]]
 
 
-def test_a_run_has_at_most_one_finished_row_and_any_number_of_failed_ones(ledger):
+def test_a_run_has_any_number_of_failed_rows_and_with_a_finished_one_it_has_ended(ledger):
     assert append_row(ledger, FAILED)
     assert append_row(ledger, FAILED)
     assert append_row(ledger, row("r"))
     before = ledger.read_bytes()
     assert not append_row(ledger, row("r", val_loss=1.0))
+    assert not append_row(ledger, FAILED)  # by whoever saw its process die right after
     assert ledger.read_bytes() == before
-    assert append_row(ledger, FAILED)
-    assert [one["status"] for one in read_ledger(ledger)[0]] == ["failed", "failed", "finished", "failed"]
 
 
 def test_two_finished_rows_of_one_run_are_an_error_that_names_the_line(ledger):

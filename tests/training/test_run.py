@@ -14,6 +14,7 @@ from hf_scaling.training.blocks import read_stream
 from hf_scaling.training.checkpoints import discard_checkpoints, find_trunk
 from hf_scaling.training.evaluation import evaluate
 from hf_scaling.training.model_folder import load_model
+from hf_scaling.training.row import diverged
 
 CLOCKS = ("wall_seconds", "tokens_per_second", "peak_memory_bytes", "started_at", "finished_at")
 
@@ -230,6 +231,19 @@ def test_a_loss_that_is_not_finite_ends_the_run(make_spec, train, monkeypatch, t
     with pytest.raises(FloatingPointError, match="loss is nan at step 1"):
         train(make_spec(), tmp_path)
     assert not (tmp_path / "model").exists()
+
+
+def test_a_loss_that_no_perplexity_belongs_to_is_one_of_a_run_that_diverged(make_spec, train, monkeypatch, tmp_path):
+    def far_off(config, seed):
+        model = build_model(config, seed)
+        with torch.no_grad():
+            model.get_input_embeddings().weight.mul_(1e6)  # which are the logits' weights, too
+        return model
+
+    monkeypatch.setattr(run, "build_model", far_off)
+    with pytest.raises(FloatingPointError, match=r"validation loss is \d{3,}") as raised:
+        train(make_spec(), tmp_path)
+    assert diverged({"error": str(raised.value)})
 
 
 def test_a_run_of_less_than_two_updates_is_refused(make_spec):
