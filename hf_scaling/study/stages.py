@@ -201,8 +201,8 @@ def run_study(folder: StudyFolder, only: Sequence[str] = (), train_only: bool = 
     best_key = finish_training(folder, prepared, made.runs, rows)
     if train_only:
         code = tell_failures(folder.path)
-        where = "here" if code else "here or elsewhere"
-        print(f"{folder.path}: all is trained that can be; without --train-only the study ends, {where}")
+        models, where = ("the other models are", "here") if code else ("every model is", "here or elsewhere")
+        print(f"{folder.path}: {models} trained; without --train-only the study ends, {where}")
         return code
     conclude(folder, prepared, rows, best_key)
     return summarize(folder.path)
