@@ -60,11 +60,10 @@ def test_each_horizon_has_its_runs_and_the_law_is_that_of_the_longest(horizons):
 
 
 def test_side_by_side_the_numbers_are_the_same(horizons, sweep, tmp_path):
-    ended = sweep(tmp_path / "study", "--horizons", 0.5, 1, "--side_by_side", 2)
+    ended = sweep(tmp_path / "study", "--horizons", 0.5, 1, "--side_by_side", 2, "--train-only")
     assert ended.code == 0, ended.stderr
     assert yaml.safe_load((tmp_path / "study" / "study.yaml").read_text())["resolved"]["side_by_side"] == 2
     assert set(losses(tmp_path / "study").values()) == set(losses(horizons).values())
-    assert read_json(tmp_path / "study" / "fits.json") == read_json(horizons / "fits.json")
 
 
 def test_a_dry_run_prints_the_plan_trains_nothing_and_settles_nothing(sweep, tmp_path):
@@ -134,7 +133,7 @@ def test_retraining_sets_the_earlier_results_aside(tiny_study, commands, tiny_ya
 def test_tuned_rates_are_those_of_the_trials(sweep, tmp_path):
     folder = tmp_path / "study"
     trials = ["--tune_sizes", "a", "b", "c", "--tune_factors", 0.25, 1, 4, "--tune_tokens", 2048]
-    ended = sweep(folder, *trials, "--families", "folk_lstm", "--best_tokens", 20480)
+    ended = sweep(folder, *trials, "--families", "folk_lstm", "--train-only")
     assert ended.code == 0, ended.stderr
     trials = read_ledger(folder / "trials.jsonl")[0]
     assert sorted((row["size"], row["learning_rate"]) for row in trials) == [
