@@ -307,16 +307,17 @@ def test_midi_can_be_downloaded_under_its_name(study: Path) -> None:
 
 
 def test_failed_runs_are_shown_with_their_reason_and_count_as_limit(study: Path) -> None:
-    row = json.loads((study / "runs.jsonl").read_text().splitlines()[0])
+    rows = [json.loads(line) for line in (study / "runs.jsonl").read_text().splitlines()]
     failed = {
-        **row,
+        **rows[0],
         "run_id": "gpt2-30k-ffffffff",
         "status": "failed",
         "val_loss": None,
         "error": "diverged at <step 7>",
     }
-    append_row(study / "runs.jsonl", failed)
-    append_row(study / "runs.jsonl", {**row, "status": "failed", "error": "killed"})
+    (study / "runs.jsonl").unlink()
+    for row in [failed, {**rows[0], "status": "failed", "error": "killed"}, *rows]:
+        append_row(study / "runs.jsonl", row)
     text = render(study).text
     assert "failed diverged at <step 7>" in text
     assert "finished, after 1 failed" in text
