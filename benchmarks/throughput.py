@@ -33,7 +33,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, 
 import hf_scaling.study  # noqa: F401 - its thread policy
 from hf_scaling.models import Size, Vocabulary, build_model, to_device, training_flops_per_token
 from hf_scaling.training.blocks import TokenBlocks
-from hf_scaling.training.precision import choose_precision, compile_possible
+from hf_scaling.training.precision import choose_precision, compile_possible, matrix_product_flops
 from hf_scaling.training.spec import RunSpec
 from hf_scaling.training.trainer import RunTrainer
 
@@ -92,18 +92,6 @@ def spec_of(size: Size, precision: str, compiled: bool, family: str = "gpt2") ->
         optimizer="adamw", learning_rate=1e-3, rest_rate_ratio=1.0, weight_decay=0.1, schedule="wsd", warmup_updates=1,
         decay_fraction=0.5, max_grad_norm=1.0, dropout=0.0, precision=precision, compile=compiled, seed=0, data_hash="",
     )  # fmt: skip
-
-
-def peak_flops(precision: str) -> float:
-    """FLOPs a second of a large square matrix product, the best of several."""
-    kind = _DTYPES.get(precision, torch.float32)
-    matrix = torch.randn(_SQUARE, _SQUARE, device="cuda" if _GPU else "cpu", dtype=kind)
-    best = 0.0
-    for _ in range(8):
-        start = now()
-        matrix @ matrix
-        best = max(best, 2 * _SQUARE**3 / (now() - start))
-    return best
 
 
 def ours(spec: RunSpec) -> float:
@@ -187,7 +175,7 @@ def main() -> None:
             seconds: dict[str, list[float]] = {way: [] for way in ways}
             peak = 0.0
             for _ in range(_ROUNDS):
-                peak = max(peak, peak_flops(precision))
+                peak = max(peak, matrix_product_flops(precision, _SQUARE))
                 for way, measure in ways.items():
                     free()
                     seconds[way].append(measure())

@@ -59,8 +59,7 @@ def describe_runs(rows: Sequence[dict[str, Any]]) -> str:
 def summarize(study: Path) -> int:
     """Print a study's outcome; return its exit code: 1 if a run has only failed so far."""
     rows = read_ledger(study / LEDGER)[0]
-    finished = {row["run_id"] for row in rows if row["status"] == "finished"}
-    failed = {row["run_id"]: row for row in rows if row["run_id"] not in finished}
+    failed = _only_failed(rows)
     ended = [row for row in rows if row["status"] == "finished"] + list(failed.values())
     print(f"\n{describe_runs(sorted(ended, key=lambda row: (row['family'], row['n_params'])))}\n")
     print(describe_fits(read_json(study / "fits.json")))
@@ -75,10 +74,16 @@ def summarize(study: Path) -> int:
     return 1 if failed else 0
 
 
+def _only_failed(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """By run id, the last row of each run that has not finished."""
+    finished = {row["run_id"] for row in rows if row["status"] == "finished"}
+    return {row["run_id"]: row for row in rows if row["run_id"] not in finished}
+
+
 def tell_failures(study: Path, run_ids: Sequence[str] = ()) -> int:
     """Print which of these runs (of all, if none are named) have only failed so far, and why; 1 if some have."""
-    ended = {row["run_id"]: row for row in read_ledger(study / LEDGER)[0]}
-    failed = [row for run_id, row in ended.items() if row["status"] == "failed" and run_id in (run_ids or ended)]
+    every = _only_failed(read_ledger(study / LEDGER)[0])
+    failed = [row for run_id, row in every.items() if run_id in (run_ids or every)]
     for row in failed:
         print(f"{row['run_id']} failed: {row['error']}; the same command tries it again")
     return 1 if failed else 0

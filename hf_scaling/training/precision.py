@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import torch
 
@@ -17,6 +18,7 @@ from hf_scaling.training.spec import RunSpec
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _TIMED_UPDATES = 3
+_PRODUCTS = 8
 _SOON = 1.0  # seconds of a micro-batch at full speed, which training does not come to
 WORTHWHILE = 1.1  # less than this may be noise, and float32 is the better number
 
@@ -71,19 +73,27 @@ def _now() -> float:
     return time.perf_counter()
 
 
-def least_seconds(spec: RunSpec) -> float:
-    """What the FLOPs of a micro-batch take at the speed of a large matrix product here: it cannot be faster."""
-    kind = _DTYPES.get(spec.precision, torch.float32)
-    device, rows = ("cuda", 8192) if torch.cuda.is_available() else ("cpu", 1024)
+def matrix_product_flops(precision: str, rows: int) -> float:
+    """FLOPs a second of a large square matrix product, the best of several."""
+    kind, device = _DTYPES.get(precision, torch.float32), "cuda" if torch.cuda.is_available() else "cpu"
     matrix = torch.randn(rows, rows, device=device, dtype=kind)
-    matrix @ matrix  # the first also pays for what torch sets up
-    best = math.inf
-    for _ in range(_TIMED_UPDATES):
+    best = 0.0
+    for _ in range(_PRODUCTS):  # the first also pays for what torch sets up
         start = _now()
         matrix @ matrix
-        best = min(best, _now() - start)
+        best = max(best, 2 * rows**3 / (_now() - start))
+    return best
+
+
+@cache
+def _full_speed(precision: str) -> float:
+    return matrix_product_flops(precision, 8192 if torch.cuda.is_available() else 1024)
+
+
+def least_seconds(spec: RunSpec) -> float:
+    """What the FLOPs of a micro-batch take at the speed of a large matrix product here: it cannot be faster."""
     flops = training_flops_per_token(spec.model_config())[0] * spec.batch_size * spec.context_length
-    return flops * best / (2 * rows**3)
+    return flops / _full_speed(spec.precision)
 
 
 def measurable(spec: RunSpec, copies: int = 1) -> bool:

@@ -60,10 +60,11 @@ def test_each_horizon_has_its_runs_and_the_law_is_that_of_the_longest(horizons):
 
 
 def test_side_by_side_the_numbers_are_the_same(horizons, sweep, tmp_path):
-    ended = sweep(tmp_path / "study", "--horizons", 0.5, 1, "--side_by_side", 2, "--train-only")
+    ended = sweep(tmp_path / "study", "--horizons", 0.5, 1, "--side_by_side", 2)
     assert ended.code == 0, ended.stderr
     assert yaml.safe_load((tmp_path / "study" / "study.yaml").read_text())["resolved"]["side_by_side"] == 2
     assert set(losses(tmp_path / "study").values()) == set(losses(horizons).values())
+    assert read_json(tmp_path / "study" / "fits.json") == read_json(horizons / "fits.json")
 
 
 def test_a_dry_run_prints_the_plan_trains_nothing_and_settles_nothing(sweep, tmp_path):
