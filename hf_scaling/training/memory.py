@@ -11,7 +11,7 @@ from hf_scaling.training.spec import RunSpec
 # bytes a parameter: float32 weight, gradient, and AdamW's two moments; Muon keeps one
 _STATE = {"adamw": 16, "muon": 12}
 # bytes a token, layer and unit of width that wait for the backward pass, in 16 bits: Korthikanti et al. 2022,
-# section 4, without the attention matrix, which fused attention never stores
+# section 4, without the attention matrix, which fused attention never stores; what a CPU does in bf16 stores it
 _ACTIVATIONS = 34
 _LOGIT_BYTES = 12  # a token and vocabulary entry: logits, their float32 copy and their gradient
 
@@ -27,7 +27,10 @@ def training_bytes(spec: RunSpec) -> int:
         n_params = count_parameters(build_model(config, spec.seed)).total
     tokens = spec.batch_size * spec.context_length
     width_bytes = 1 if spec.precision in ("bf16", "fp16") else 2
-    activations = tokens * config.num_hidden_layers * config.hidden_size * _ACTIVATIONS * width_bytes
+    width = config.hidden_size * _ACTIVATIONS * width_bytes
+    if spec.precision == "bf16" and not torch.cuda.is_available():
+        width += getattr(config, "num_attention_heads", 0) * spec.context_length * 2
+    activations = tokens * config.num_hidden_layers * width
     return n_params * _STATE[spec.optimizer] + activations + tokens * config.vocab_size * _LOGIT_BYTES
 
 

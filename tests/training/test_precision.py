@@ -134,3 +134,23 @@ def test_what_would_take_long_is_estimated_from_its_flops(make_spec, unbuilt, mo
     spec = make_spec(size=size, context_length=1024, batch_size=64, gradient_accumulation_steps=3, n_tokens=10**6)
     assert 6 * 1.2e9 * 64 * 1024 * 3 / 1e14 < precision.seconds_per_update(spec) < 10**6
     assert precision.choose_precision("auto", [spec]) == ("fp32", None)
+
+
+@needs_no_gpu
+@pytest.mark.parametrize("chosen", ["fp32", "bf16"])
+def test_what_attention_keeps_for_the_backward_pass_is_counted_as_memory(make_spec, chosen):
+    spec = make_spec(precision=chosen, size=make_spec().size.parse("wide=32x4x16x64"), context_length=512)
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with (
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autocast("cpu", dtype=torch.bfloat16, enabled=chosen == "bf16"),
+    ):
+        ids = torch.randint(spec.vocabulary.vocab_size, (spec.batch_size, spec.context_length))
+        loss = build_model(spec.model_config(), 0)(input_ids=ids, labels=ids).loss  # holds on to what is kept
+    assert loss.isfinite()
+    assert sum(kept.values()) < precision.training_bytes(spec) < 2 * sum(kept.values())

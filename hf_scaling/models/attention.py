@@ -1,0 +1,59 @@
+"""Causal attention in bfloat16 on a processor: matrix products over blocks of queries, each with the keys it may see.
+
+torch's fused attention computes in float32 there, whatever it is given, and its backward pass costs more than the
+products of a small model's weights together.
+"""
+
+from typing import Any
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+NAME = "causal_blocks"
+_ROWS = 128  # queries of a block; fewer leave out more keys that are to come, and make smaller products
+
+
+def _in_bfloat16(query: torch.Tensor) -> bool:
+    """Whether products with `query` are made in bfloat16, on a CPU."""
+    autocast = torch.is_autocast_enabled("cpu")
+    kind = torch.get_autocast_dtype("cpu") if autocast else query.dtype
+    return query.device.type == "cpu" and kind == torch.bfloat16
+
+
+def _causal_blocks(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """What `sdpa_attention_forward` gives; which is asked itself for all but a training pass in bfloat16 on a CPU.
+
+    Args:
+        query, key, value: shape (batch, heads, length, width).
+
+    Returns:
+        Shape (batch, length, heads, width), and no weights.
+    """
+    batch, heads, length, width = query.shape
+    causal = attention_mask is None and key.shape == query.shape
+    if dropout or not causal or not _in_bfloat16(query):
+        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
+    query, key, value = (part.reshape(batch * heads, length, width) for part in (query, key, value))
+    scale = width**-0.5 if scaling is None else scaling
+    rows = []
+    for start in range(0, length, _ROWS):
+        seen = min(start + _ROWS, length)
+        future = torch.full((seen - start, seen), -torch.inf, dtype=query.dtype).triu(start + 1)
+        scores = torch.baddbmm(future, query[:, start:seen], key[:, :seen].mT, alpha=scale)
+        rows.append(torch.bmm(torch.softmax(scores, -1), value[:, :seen]))
+    return torch.cat(rows, 1).view(batch, heads, length, width).transpose(1, 2), None
+
+
+AttentionInterface.register(NAME, _causal_blocks)
+AttentionMaskInterface.register(NAME, sdpa_mask)

@@ -1,0 +1,82 @@
+"""Attention in bfloat16 on a CPU, against torch's own."""
+
+import json
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from hf_scaling.models import Size, Vocabulary, build_config, build_model
+
+FAMILIES = ["gpt2", "llama"]
+VOCABULARY = Vocabulary(40, 0, 1, 1)
+
+
+def build(family, attention=None):
+    """A small model with weights large enough that attention is far from uniform."""
+    model = build_model(build_config(family, Size.parse("a=32x2x4x64"), VOCABULARY, 320), 0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3.0)
+    if attention:
+        model.set_attn_implementation(attention)
+    return model
+
+
+def loss_and_gradient(model, ids):
+    """Under bf16 autocast, as a run has it."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model(input_ids=ids, labels=ids).loss
+    loss.backward()
+    return loss.item(), torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("length", [3, 127, 128, 200, 320])
+def test_it_errs_no_more_than_a_few_roundings_from_float32(family, length):
+    ids = torch.randint(40, (3, length), generator=torch.Generator().manual_seed(0))
+    exact = build(family, "sdpa")
+    loss = exact(input_ids=ids, labels=ids).loss
+    loss.backward()
+    gradient = torch.cat([parameter.grad.flatten() for parameter in exact.parameters()])
+    found, found_gradient = loss_and_gradient(build(family), ids)
+    torchs, torchs_gradient = loss_and_gradient(build(family, "sdpa"), ids)
+    assert found == pytest.approx(loss.item(), rel=5e-3)
+    error, torchs_error = ((other - gradient).norm() / gradient.norm() for other in (found_gradient, torchs_gradient))
+    assert error < max(1.5 * torchs_error, 5e-3)
+    assert not torch.equal(found_gradient, torchs_gradient)  # or one was compared with itself
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_position_sees_what_comes_after_it(family):
+    model = build(family).eval()
+    ids = torch.randint(40, (2, 300), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        whole = model(input_ids=ids).logits
+        for changed in (1, 127, 128, 129, 299):
+            other = ids.clone()
+            other[:, changed:] = (other[:, changed:] + 1) % 40
+            logits = model(input_ids=other).logits
+            assert torch.equal(logits[:, :changed], whole[:, :changed])
+            assert not torch.equal(logits[:, changed], whole[:, changed])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_float32_padding_and_generation_are_left_to_torch(family):
+    model, torchs = build(family).eval(), build(family, "sdpa").eval()
+    ids = torch.randint(40, (2, 200), generator=torch.Generator().manual_seed(2))
+    mask = torch.ones_like(ids)
+    mask[0, :50] = 0
+    with torch.inference_mode():
+        assert torch.equal(model(input_ids=ids).logits, torchs(input_ids=ids).logits)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            padded = model(input_ids=ids, attention_mask=mask).logits
+            assert torch.equal(padded, torchs(input_ids=ids, attention_mask=mask).logits)
+        prompt = ids[:, :20]
+        assert torch.equal(model.generate(prompt, max_length=40), torchs.generate(prompt, max_length=40))
+
+
+def test_a_saved_model_does_not_ask_for_it(tmp_path):
+    build("gpt2").save_pretrained(tmp_path)
+    assert "causal_blocks" not in json.dumps(json.loads((tmp_path / "config.json").read_text()))
+    assert AutoModelForCausalLM.from_pretrained(tmp_path).config._attn_implementation == "sdpa"
