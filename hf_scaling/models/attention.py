@@ -17,9 +17,10 @@ _ROWS = 128  # queries of a block; fewer leave out more keys that are to come, a
 
 def _in_bfloat16(query: torch.Tensor) -> bool:
     """Whether products with `query` are made in bfloat16, on a CPU."""
-    autocast = torch.is_autocast_enabled("cpu")
-    kind = torch.get_autocast_dtype("cpu") if autocast else query.dtype
-    return query.device.type == "cpu" and kind == torch.bfloat16
+    if query.device.type != "cpu":
+        return False
+    kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
+    return kind == torch.bfloat16
 
 
 def _causal_blocks(
