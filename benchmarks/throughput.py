@@ -135,7 +135,7 @@ def bare(spec: RunSpec) -> float:
             start = now()
         rows = [data[step * _BATCH + row] for row in range(_BATCH)]
         batch = {name: torch.stack([row[name] for row in rows]).to(model.device) for name in rows[0]}
-        loss = model(**batch).loss
+        loss = model(**batch, use_cache=False).loss
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

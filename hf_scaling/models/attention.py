@@ -15,14 +15,6 @@ NAME = "causal_blocks"
 _ROWS = 128  # queries of a block; fewer leave out more keys that are to come, and make smaller products
 
 
-def _in_bfloat16(query: torch.Tensor) -> bool:
-    """Whether products with `query` are made in bfloat16, on a CPU."""
-    if query.device.type != "cpu":
-        return False
-    kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
-    return kind == torch.bfloat16
-
-
 def _causal_blocks(
     module: torch.nn.Module,
     query: torch.Tensor,
@@ -42,10 +34,12 @@ def _causal_blocks(
         Shape (batch, length, heads, width), and no weights.
     """
     batch, heads, length, width = query.shape
-    causal = attention_mask is None and key.shape == query.shape
-    if dropout or not causal or not _in_bfloat16(query):
+    fast = query.device.type == "cpu" and value.dtype == torch.bfloat16
+    if not fast or dropout or attention_mask is not None or key.shape != query.shape:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
-    query, key, value = (part.reshape(batch * heads, length, width) for part in (query, key, value))
+    query, key, value = (  # rotated positions leave the first two in float32
+        part.to(value.dtype).reshape(batch * heads, length, width) for part in (query, key, value)
+    )
     scale = width**-0.5 if scaling is None else scaling
     rows = []
     for start in range(0, length, _ROWS):
@@ -56,5 +50,16 @@ def _causal_blocks(
     return torch.cat(rows, 1).view(batch, heads, length, width).transpose(1, 2), None
 
 
+def _mask(q_length: int, kv_length: int, attention_mask: torch.Tensor | None, **others: Any) -> torch.Tensor | None:
+    """transformers' own mask, or none for whole sequences without padding.
+
+    A compiled model would else always have one, in case several sequences were packed into one: it cannot look at the
+    positions, and fused kernels do without their causal shortcut, on a GPU without flash attention.
+    """
+    if attention_mask is None and q_length == kv_length:
+        return None
+    return sdpa_mask(q_length=q_length, kv_length=kv_length, attention_mask=attention_mask, **others)
+
+
 AttentionInterface.register(NAME, _causal_blocks)
-AttentionMaskInterface.register(NAME, sdpa_mask)
+AttentionMaskInterface.register(NAME, _mask)

@@ -57,7 +57,7 @@ class Probe:
         """Do one update of one micro-batch."""
         start = _now()
         with torch.autocast(self._device, dtype=self._dtype, enabled=self._dtype is not None):
-            loss = self._model(input_ids=self._ids, labels=self._ids).loss
+            loss = self._model(input_ids=self._ids, labels=self._ids, use_cache=False).loss
         loss.backward()
         middle = _now()
         self._optimizer.step()

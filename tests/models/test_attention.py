@@ -26,7 +26,7 @@ def build(family, attention=None):
 def loss_and_gradient(model, ids):
     """Under bf16 autocast, as a run has it."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = model(input_ids=ids, labels=ids).loss
+        loss = model(input_ids=ids, labels=ids, use_cache=False).loss
     loss.backward()
     return loss.item(), torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
@@ -59,6 +59,22 @@ def test_no_position_sees_what_comes_after_it(family):
             logits = model(input_ids=other).logits
             assert torch.equal(logits[:, :changed], whole[:, :changed])
             assert not torch.equal(logits[:, changed], whole[:, changed])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_compiled_model_has_no_mask_either(family):
+    nodes = []
+
+    def keep(graph, _):
+        nodes.extend(
+            node for node in graph.graph.nodes if node.target is torch.nn.functional.scaled_dot_product_attention
+        )
+        return graph
+
+    model = torch.compile(build(family), backend=keep)
+    ids = torch.randint(40, (3, 200))
+    model(input_ids=ids, shift_labels=ids, use_cache=False)
+    assert [(node.kwargs["attn_mask"], node.kwargs["is_causal"]) for node in nodes] == [(None, True)] * 2
 
 
 @pytest.mark.parametrize("family", FAMILIES)
