@@ -1,6 +1,7 @@
 """Tokens a second of our training beside Trainer as it comes and a bare loop, in turn, on the same batches.
 
     python benchmarks/throughput.py
+    python benchmarks/throughput.py --precision fp32        # as on a machine without bf16
 
 - ours: a run as studies train it (fused AdamW, packed memory-mapped blocks, no dropout, torch's fused GELU, compiled
   where that gains), and two of them side by side with half the cores each;
@@ -148,6 +149,7 @@ def main() -> None:
     """Measure every size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--warm", nargs=2, metavar=("SIZE", "PRECISION"), help="compile this and stop")
+    parser.add_argument("--precision", default="auto", help="of ours; other than auto, the result is of that name")
     options = parser.parse_args()
     if options.warm:
         ours(spec_of(_SIZES[options.warm[0]], options.warm[1], compiled=True))
@@ -160,7 +162,7 @@ def main() -> None:
     with ProcessPoolExecutor(_SEVERAL, context, torch.set_num_threads, (1,)) as pool:
         for name, size in _SIZES.items():
             plain = spec_of(size, "fp32", compiled=False)
-            precision, bf16 = choose_precision("auto", [plain])
+            precision, bf16 = choose_precision(options.precision, [plain])
             ours_spec = spec_of(size, precision, compile_possible())
             eager = spec_of(size, precision, compiled=False)
             ways: dict[str, Callable[[], float]] = {
@@ -194,7 +196,8 @@ def main() -> None:
                 ratios[label], goals[label] = min(seconds[other]) / best, _GOAL
                 for way in _OURS:
                     ratios[f"{name}: {way} over {other}"] = min(seconds[other]) / min(seconds[way])
-    write_result("throughput", rows, ratios, goals)
+    asked = options.precision
+    write_result("throughput" if asked == "auto" else f"throughput_{asked}", rows, ratios, goals)
 
 
 if __name__ == "__main__":
