@@ -8,11 +8,12 @@ A run of each family with each optimizer is trained by recipes/sweep.py, and aga
 - with every update cut into other micro-batches (batch x accumulation: 8 x 1 at first, then 4 x 2 and 2 x 4);
 - by two processes, under accelerate_configs/cpu_2proc.yaml, and with AdamW under fsdp2.yaml for a CPU;
 - compiled, where the family can be;
+- in bf16, which for an LSTM takes a processor with AVX-512;
 - with nothing changed, twice: once in peace, and once killed (SIGKILL) in every run after an update that chance picks;
   the same command then starts again in the same folder.
 
 What is compared is the loss of the whole validation split as it stands in the ledger, not rounded; the last two must
-agree in it and in every byte of their weights. All is in fp32.
+agree in it and in every byte of their weights. All else is in fp32.
 """
 
 import json
@@ -41,14 +42,16 @@ _STUDY = {
 _CUT = "batch x accumulation"
 _SPREAD = "processes"
 _COMPILED = "compiled"
+_BF16 = "bf16"
 _AGAIN = "same seed"
 _KILLED = "interrupted"
-_ALLOWED = {_CUT: 1e-5, _SPREAD: 1e-5, _COMPILED: 1e-3}  # relative difference of validation losses
+_ALLOWED = {_CUT: 1e-5, _SPREAD: 1e-5, _COMPILED: 1e-3, _BF16: 1e-2}  # relative difference of validation losses
 _LEAST = sys.float_info.epsilon  # what stands for a difference of 0 in a ratio
 _CHANGES: dict[str, tuple[str, list[str]]] = {
     "batch 4, accumulation 2": (_CUT, ["--batch_size", "4", "--gradient_accumulation_steps", "2"]),
     "batch 2, accumulation 4": (_CUT, ["--batch_size", "2", "--gradient_accumulation_steps", "4"]),
     "compiled": (_COMPILED, ["--compile", "true"]),
+    "bf16": (_BF16, ["--precision", "bf16"]),
     "again": (_AGAIN, []),
 }
 
