@@ -31,7 +31,6 @@ import torch
 from common import write_result
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments
 
-import hf_scaling.study  # noqa: F401 - its thread policy
 from hf_scaling.models import Size, Vocabulary, build_model, to_device, training_flops_per_token
 from hf_scaling.training.blocks import TokenBlocks
 from hf_scaling.training.precision import choose_precision, compile_possible, matrix_product_flops

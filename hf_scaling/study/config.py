@@ -96,7 +96,9 @@ class StudyConfig:
     max_grad_norm: float = _help("gradients are clipped to this norm", 1.0)
     precision: str = _help("auto, fp32, bf16 or fp16; auto measures bf16 on a CPU and takes the faster", "auto")
     compile: bool = _help("compile models that gain by it", False)
-    threads: int = _help("CPU threads of a run; 0 takes every core, or one core for each of the runs side by side", 0)
+    threads: int = _help(
+        "CPU threads of a run; 0 takes all cores where they beat one, or a share of them for runs side by side", 0
+    )
     side_by_side: int = _help("runs at a time; 0 measures what is faster", 0)
     report_to: list[str] = _help(f"trackers beside metrics.jsonl, of {', '.join(TRACKERS)}", [])
     # the best model, and its music

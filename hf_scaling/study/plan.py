@@ -1,7 +1,6 @@
 """The plan: which runs a study consists of, cheapest first, with what this machine makes of them."""
 
 import math
-import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,9 +25,9 @@ from hf_scaling.training.precision import (
     resolve,
     seconds_per_update,
 )
-from hf_scaling.training.processes import check_optimizer, n_processes, share_batch
+from hf_scaling.training.processes import check_optimizer, cores, n_processes, share_batch
 from hf_scaling.training.row import describe
-from hf_scaling.training.sharing import choose_side_by_side
+from hf_scaling.training.sharing import choose_side_by_side, choose_threads
 from hf_scaling.training.spec import RunSpec
 
 REFERENCE_N = 100_000  # where `learning_rates` holds
@@ -49,11 +48,11 @@ class Plan:
 
 
 def set_threads(asked: int) -> int:
-    """Use `asked` CPU threads (0: every core this process may use), whatever OMP_NUM_THREADS says; return how many.
+    """Use `asked` CPU threads (0: one a core that is this process's), whatever OMP_NUM_THREADS says; return how many.
 
     `accelerate launch` exports OMP_NUM_THREADS=1, which would leave all cores but one idle.
     """
-    torch.set_num_threads(asked or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(asked or cores())
     return torch.get_num_threads()
 
 
@@ -253,11 +252,14 @@ def _check_best(config: StudyConfig, train_tokens: int, batch_tokens: int) -> No
 
 
 def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]) -> Plan:
-    """Settle precision, compilation, runs side by side and predicted times, unless an earlier start has done it.
+    """Settle threads, precision, compilation, predicted times and runs side by side, unless an earlier start did.
 
     Raises:
         UserError: the precision asked for is none of this machine's.
     """
+    if "side_by_side" not in resolved:
+        resolved = resolved | choose_threads(config.threads, runs)
+    set_threads(resolved["threads"])  # what follows is measured with them
     if "precision" not in resolved:
         settled, speedups = resolve(runs, config.precision, config.compile)
         for spec in {spec.family: spec for spec in settled}.values():
@@ -280,7 +282,8 @@ def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]) -
         resolved = resolved | {"predicted_seconds": predicted | predict(missing)}
     if "side_by_side" not in resolved:
         seconds = sum(resolved["predicted_seconds"][spec.run_id] for spec in runs)
-        resolved = resolved | choose_side_by_side(config.side_by_side, config.threads, runs, seconds)
+        asked = (config.side_by_side, config.threads)
+        resolved = resolved | choose_side_by_side(*asked, resolved["threads"], runs, seconds)
     return Plan(runs, resolved)
 
 

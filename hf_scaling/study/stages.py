@@ -35,7 +35,6 @@ RATES = "learning_rates.json"
 def preview(folder: StudyFolder, prepared: Prepared) -> str:
     """What `plan` would come to, as a person reads it: nothing is trained, and nothing settled for later starts."""
     config = folder.config
-    set_threads(config.threads)
     planner = Planner(config, prepared.tokenizer, prepared.tokens)
     resolved, rules, before = folder.resolved, configured_rules(config), []
     if config.tune_sizes and (folder.path / RATES).exists():
@@ -53,7 +52,6 @@ def plan(folder: StudyFolder, prepared: Prepared) -> Plan:
     With `tune_sizes`, their trials are trained first.
     """
     config = folder.config
-    set_threads(config.threads)
     planner = Planner(config, prepared.tokenizer, prepared.tokens)
     resolved = {"command": this_command()} | folder.resolved
     rules = configured_rules(config)

@@ -35,6 +35,11 @@ def n_processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def cores() -> int:
+    """Processor cores that this process may use, shared evenly with the launcher's others on this machine."""
+    return max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
 def join_processes() -> bool:
     """Meet the other processes, if there are any; whether this one is the main one."""
     global _meeting

@@ -65,6 +65,14 @@ def test_threads_are_every_core_or_as_many_as_asked_for():
     assert plan.set_threads(1) == torch.get_num_threads() == 1
 
 
+def test_processes_of_a_launcher_share_the_cores_of_their_machine(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert plan.set_threads(0) == 3
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
+    assert plan.set_threads(0) == 1
+
+
 def test_runs_differ_in_family_and_size_only(open_study):
     folder, prepared = open_study()
     runs = plan_stage(folder, prepared).runs
@@ -104,6 +112,7 @@ def test_the_machine_is_asked_once_and_the_answer_kept(open_study, monkeypatch, 
     monkeypatch.setattr(plan, "resolve", again)
     monkeypatch.setattr(plan, "seconds_per_update", again)
     monkeypatch.setattr(plan, "choose_side_by_side", again)
+    monkeypatch.setattr(plan, "choose_threads", again)
     folder, prepared = open_study()
     second = plan_stage(folder, prepared)
     assert second == first

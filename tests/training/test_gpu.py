@@ -125,6 +125,6 @@ def test_memory_and_device_are_those_of_the_gpu(make_spec, train, tmp_path):
 
 
 def test_several_small_runs_sharing_the_gpu_are_measured(make_spec):
-    found = choose_side_by_side(0, 1, [make_spec()] * 4, 1e6)
+    found = choose_side_by_side(0, 1, 1, [make_spec()] * 4, 1e6)
     assert found["side_by_side"] in (1, 4)
     assert found["side_by_side_speedup"] > 0

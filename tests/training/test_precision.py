@@ -119,10 +119,10 @@ def unbuilt(monkeypatch):
 @needs_no_gpu
 def test_what_does_not_fit_into_memory_is_not_built_to_be_measured(make_spec, unbuilt, monkeypatch):
     monkeypatch.setattr(precision, "available_bytes", lambda: 2 * precision.training_bytes(make_spec()) - 1)
-    monkeypatch.setattr(sharing, "_speedup", lambda *arguments: pytest.fail("measured"))
+    monkeypatch.setattr(sharing, "_together", lambda *arguments: pytest.fail("measured"))
     assert precision.choose_precision("auto", [make_spec()]) == ("fp32", None)  # it would take two at a time
     assert precision.explain_precision("auto", None) == "auto: too large to be measured here"
-    assert sharing.choose_side_by_side(0, 1, [make_spec()] * 2, 1e6)["side_by_side"] == 1
+    assert sharing.choose_side_by_side(0, 1, 1, [make_spec()] * 2, 1e6)["side_by_side"] == 1
     monkeypatch.setattr(precision, "available_bytes", lambda: precision.training_bytes(make_spec()) - 1)
     assert precision.seconds_per_update(make_spec()) == 0.0
 
@@ -154,3 +154,47 @@ def test_what_attention_keeps_for_the_backward_pass_is_counted_as_memory(make_sp
         loss = build_model(spec.model_config(), 0)(input_ids=ids, labels=ids).loss  # holds on to what is kept
     assert loss.isfinite()
     assert sum(kept.values()) < precision.training_bytes(spec) < 2 * sum(kept.values())
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
+    monkeypatch.setattr(sharing, "cores", lambda: 2)
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@needs_no_gpu
+@pytest.mark.parametrize(("speedup", "threads"), [(1.5, 2), (1.05, 1), (0.2, 1)])
+def test_a_run_has_all_cores_only_where_they_are_clearly_faster(make_spec, monkeypatch, two_cores, speedup, threads):
+    monkeypatch.setattr(sharing, "_rate", lambda *_: 10.0 * (speedup if torch.get_num_threads() == 2 else 1))
+    assert sharing.choose_threads(0, [make_spec()]) == {"threads": threads, "threads_speedup": speedup}
+
+
+@needs_no_gpu
+def test_threads_are_measured_only_where_there_is_a_choice(make_spec, monkeypatch, two_cores):
+    monkeypatch.setattr(sharing, "Probe", lambda *_: pytest.fail("measured"))
+    assert sharing.choose_threads(3, [make_spec()]) == {"threads": 3, "threads_speedup": None}
+    with monkeypatch.context() as large:
+        large.setattr(sharing, "measurable", lambda spec: False)
+        assert sharing.choose_threads(0, [make_spec()])["threads"] == 2
+    with monkeypatch.context() as shared:
+        shared.setenv("WORLD_SIZE", "2")
+        assert sharing.choose_threads(0, [make_spec()])["threads"] == 2
+    monkeypatch.setattr(sharing, "cores", lambda: 1)
+    assert sharing.choose_threads(0, [make_spec()])["threads"] == 1
+
+
+@needs_no_gpu
+def test_several_share_the_cores_unless_told_how_many_threads_each_has(make_spec, monkeypatch, two_cores):
+    rates = {1: 10.0, 2: 15.0}
+    monkeypatch.setattr(sharing, "_together", lambda spec, several, threads: rates[several])
+    runs = [make_spec()] * 3
+    together = {"side_by_side": 2, "side_by_side_speedup": 1.5}
+    assert sharing.choose_side_by_side(0, 0, 2, runs, 1e6) == together | {"threads": 1}
+    assert sharing.choose_side_by_side(0, 3, 3, runs, 1e6) == together | {"threads": 3}
+    rates[2] = 10.5
+    assert sharing.choose_side_by_side(0, 0, 2, runs, 1e6)["threads"] == 2  # alone again, with all of them
+    assert sharing.choose_side_by_side(0, 0, 1, runs, 10.0) == {
+        "side_by_side": 1, "side_by_side_speedup": None, "threads": 1,
+    }  # fmt: skip
