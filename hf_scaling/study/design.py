@@ -24,6 +24,7 @@ from hf_scaling.study.fit_text import align
 from hf_scaling.study.options import load_config
 from hf_scaling.study.plan import set_threads
 from hf_scaling.training.precision import choose_precision, seconds_per_update
+from hf_scaling.training.sharing import choose_threads
 from hf_scaling.training.spec import RunSpec
 
 _HORIZONS = [(1.0,), (0.5, 1.0), (0.25, 1.0), (0.25, 0.5, 1.0), (0.1, 0.3, 1.0), (0.125, 0.25, 0.5, 1.0)]
@@ -113,8 +114,9 @@ def plan_study(path: Path, budget: float, unit: str) -> dict[str, Any]:
 
 def _rungs(config: StudyConfig, family: str, unit: str) -> list[Rung]:
     """Every size of a family with its cost of a token, measured by a few updates where that is seconds."""
-    set_threads(config.threads)
     specs = [_spec(config, family, size) for size in config.sizes]
+    if unit == "seconds":
+        set_threads(choose_threads(config.threads, specs)["threads"])
     precision = choose_precision(config.precision, specs)[0] if unit == "seconds" else "fp32"
     found = []
     for spec in specs:
