@@ -1,12 +1,13 @@
 """Does a run end the same however its work is cut up, spread, compiled, repeated or interrupted?
 
-    pip install -e ".[test]"
-    python benchmarks/equivalence.py      # some five minutes on two cores
+    pip install -e ".[test]" deepspeed
+    DS_ACCELERATOR=cpu python benchmarks/equivalence.py      # some seven minutes on two cores
 
 A run of each family with each optimizer is trained by recipes/sweep.py, and again
 
 - with every update cut into other micro-batches (batch x accumulation: 8 x 1 at first, then 4 x 2 and 2 x 4);
-- by two processes, under accelerate_configs/cpu_2proc.yaml, and with AdamW under fsdp2.yaml for a CPU;
+- by two processes, under accelerate_configs/cpu_2proc.yaml, and with AdamW under fsdp2.yaml and deepspeed_zero2.yaml,
+  both for a CPU;
 - compiled, where the family can be;
 - in bf16, which for an LSTM takes a processor with AVX-512;
 - with nothing changed, twice: once in peace, and once killed (SIGKILL) in every run after an update that chance picks;
@@ -77,7 +78,7 @@ class Sweeps:
 
     def launch(self, launcher: Path, name: str, *more: str) -> dict[str, dict[str, Any]]:
         """The processes of a launcher's configuration: the rows by family."""
-        command = [Path(sys.executable).with_name("accelerate"), "launch", "--config_file", launcher]
+        command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", launcher]
         command += [_ROOT / "recipes" / "sweep.py", *self._arguments(name, more)]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         return self._rows(name, ended.returncode, ended.stderr)
@@ -117,7 +118,16 @@ class Sweeps:
         self._commands.stop()
 
 
-def variants(sweeps: Sweeps, optimizer: str, fsdp: Path) -> list[dict[str, Any]]:
+def for_two_on_a_cpu(name: str, place: Path) -> Path:
+    """A launcher's configuration for GPUs, for two processes on a CPU."""
+    config = yaml.safe_load((_LAUNCHERS / f"{name}.yaml").read_text(encoding="utf-8"))
+    config.pop("gpu_ids", None)
+    path = place / f"{name}_cpu.yaml"
+    path.write_text(yaml.safe_dump(config | {"use_cpu": True, "num_processes": 2}), encoding="utf-8")
+    return path
+
+
+def variants(sweeps: Sweeps, optimizer: str, place: Path) -> list[dict[str, Any]]:
     """Train all of one optimizer's; a row for each family and change, against the study as it stands."""
     option = ["--optimizer", optimizer]
     reference = sweeps.run(optimizer, *option)
@@ -126,7 +136,8 @@ def variants(sweeps: Sweeps, optimizer: str, fsdp: Path) -> list[dict[str, Any]]
     ]
     launchers = {"two processes": _LAUNCHERS / "cpu_2proc.yaml"}
     if optimizer == "adamw":  # Muon needs whole matrices
-        launchers["two processes, FSDP2"] = fsdp
+        launchers["two processes, FSDP2"] = for_two_on_a_cpu("fsdp2", place)
+        launchers["two processes, ZeRO-2"] = for_two_on_a_cpu("deepspeed_zero2", place)
     for label, launcher in launchers.items():
         found.append((_SPREAD, label, sweeps.launch(launcher, f"{optimizer} {label}", *option)))
     updates = next(iter(reference.values()))["updates"]
@@ -157,12 +168,8 @@ def main() -> None:
     tests = runpy.run_path(str(_ROOT / "tests" / "conftest.py"))
     with tempfile.TemporaryDirectory() as aside:
         place = Path(aside)
-        fsdp = place / "fsdp2_cpu.yaml"
-        config = yaml.safe_load((_LAUNCHERS / "fsdp2.yaml").read_text(encoding="utf-8"))
-        del config["gpu_ids"]
-        fsdp.write_text(yaml.safe_dump(config | {"use_cpu": True, "num_processes": 2}), encoding="utf-8")
         sweeps = Sweeps(place, tests)
-        rows = [row for optimizer in ("adamw", "muon") for row in variants(sweeps, optimizer, fsdp)]
+        rows = [row for optimizer in ("adamw", "muon") for row in variants(sweeps, optimizer, place)]
         sweeps.stop()
     ratios, goals = {}, {}
     for kind, allowed in _ALLOWED.items():
