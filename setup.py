@@ -26,7 +26,7 @@ EXTRAS = {
         "pretty_midi>=0.2.10,<0.3",
         "soundfile>=0.13,<0.15",
     ],
-    "trackers": ["trackio>=0.5", "tensorboard>=2.16,<3"],
+    "trackers": ["trackio>=0.5", "tensorboard>=2.16,<3", "wandb>=0.20,<1"],
     "quality": ["ruff>=0.15,<0.18", "mypy>=1.18,<3", "types-PyYAML", "types-tqdm"],
     "midi": ["symusic>=0.5.7,<0.7"],
     "audio": ["midirenderer>=0.1.3,<0.2", "pretty_midi>=0.2.10,<0.3", "soundfile>=0.13,<0.15"],

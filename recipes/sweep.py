@@ -12,7 +12,6 @@ runs, it shares the work.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import add_study_options, make_parser, parse_study
 from hf_scaling.study.stages import preview, run_study
+from hf_scaling.training.processes import end
 from hf_scaling.training.run import in_main_process
 
 STUDIES = Path(__file__).parent / "studies"
@@ -67,4 +67,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

@@ -8,7 +8,6 @@ RUN is FAMILY-SIZE, or a whole run id. A finished run is left alone; an interrup
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import add_study_options, make_parser, parse_study
 from hf_scaling.study.stages import choose, plan, train_planned
+from hf_scaling.training.processes import end
 from hf_scaling.training.run import in_main_process
 
 STUDIES = Path(__file__).parent / "studies"
@@ -56,4 +56,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

@@ -11,7 +11,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-NAME = "causal_blocks"
+ATTENTION = "causal_blocks"
 _ROWS = 128  # queries of a block; fewer leave out more keys that are to come, and make smaller products
 
 
@@ -61,5 +61,5 @@ def _mask(q_length: int, kv_length: int, attention_mask: torch.Tensor | None, **
     return sdpa_mask(q_length=q_length, kv_length=kv_length, attention_mask=attention_mask, **others)
 
 
-AttentionInterface.register(NAME, _causal_blocks)
-AttentionMaskInterface.register(NAME, _mask)
+AttentionInterface.register(ATTENTION, _causal_blocks)
+AttentionMaskInterface.register(ATTENTION, _mask)

@@ -5,7 +5,8 @@ from types import ModuleType
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
-from hf_scaling.models import attention, gpt2, llama, lstm
+from hf_scaling.models import gpt2, llama, lstm
+from hf_scaling.models.attention import ATTENTION
 from hf_scaling.models.folk_lstm import FolkLSTMConfig, FolkLSTMForCausalLM
 from hf_scaling.models.size import Size
 from hf_scaling.models.vocabulary import Vocabulary
@@ -35,7 +36,7 @@ def build_config(
 def build_model(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
     """A freshly initialised model in float32; the same seed gives the same weights."""
     torch.manual_seed(seed)
-    return AutoModelForCausalLM.from_config(config, attn_implementation=attention.NAME)
+    return AutoModelForCausalLM.from_config(config, attn_implementation=ATTENTION)
 
 
 def generation_limit(config: PreTrainedConfig) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from hf_scaling.models import generation_limit, to_device
+from hf_scaling.models import ATTENTION, generation_limit, to_device
 from hf_scaling.records import atomic_dir, check_vouched
 
 
@@ -38,4 +38,8 @@ def load_model(folder: Path | str) -> PreTrainedModel:
         UserError: the folder is that of a run, and a file in it is not what it was.
     """
     check_vouched(Path(folder))
-    return to_device(AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, trust_remote_code=False))
+    return to_device(
+        AutoModelForCausalLM.from_pretrained(
+            folder, use_safetensors=True, trust_remote_code=False, attn_implementation=ATTENTION
+        )
+    )

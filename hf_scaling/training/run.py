@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ class Fit:
     start_from: Path | None
     trunks: Path | None
     report_to: Sequence[str]
+    project: str
     halvings: int = 0
 
     def train(self, callbacks: Sequence[TrainerCallback] = ()) -> tuple[RunTrainer, dict[str, Any] | None]:
@@ -88,8 +90,12 @@ class Fit:
         # metrics come after the pace: a loss that is no number gets no row
         callbacks = [PaceCallback(spec, self.folder, self.trunks), *callbacks]
         checkpoints = self.folder / "checkpoints"
-        trainer = RunTrainer(spec, model, blocks, checkpoints, callbacks, self.halvings, self.report_to)
-        trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
+        trainer = RunTrainer(spec, model, blocks, checkpoints, callbacks, self.halvings, self.report_to, self.project)
+        try:
+            trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
+        finally:
+            if "wandb" in self.report_to:  # Trainer leaves its run open, and the next model's metrics would go into it
+                import_module("wandb").finish()
         spread = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
         return trainer, trainer.accelerator.get_state_dict(trainer.model_wrapped) if spread else None
 
@@ -163,7 +169,7 @@ def train_run(
         (folder / METRICS).write_bytes((checkpoint / METRICS).read_bytes())
     metrics = MetricsCallback(folder / METRICS, spec.batch_tokens, row["flops"] // row["n_tokens"])
     reset_peak_memory()
-    fit = Fit(spec, tokens, folder, checkpoint, start_from, trunks, report_to)
+    fit = Fit(spec, tokens, folder, checkpoint, start_from, trunks, report_to, row["study"])
     trainer, state, halvings = _train_in_memory(fit, [metrics, ProgressCallback(progress)])
     wall_seconds = metrics.wall_seconds
     peak = peak_memory_bytes()

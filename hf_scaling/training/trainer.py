@@ -23,7 +23,9 @@ set_verbosity_error()
 _LOGS, _CHECKPOINTS = 100, 10  # of each over a run
 
 
-def _training_arguments(spec: RunSpec, folder: Path, halvings: int, report_to: Sequence[str]) -> TrainingArguments:
+def _training_arguments(
+    spec: RunSpec, folder: Path, halvings: int, report_to: Sequence[str], project: str
+) -> TrainingArguments:
     cuda = torch.cuda.is_available()
     log_steps = max(1, spec.updates // _LOGS)
     # a launcher's own choice must not outrank the spec's, nor that of an earlier run, which Trainer leaves there too
@@ -31,6 +33,7 @@ def _training_arguments(spec: RunSpec, folder: Path, halvings: int, report_to: S
     for name in [name for name in os.environ if name.startswith("ACCELERATE_DYNAMO_")]:
         del os.environ[name]
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder.parent / "tensorboard")  # or it goes with the checkpoints
+    os.environ.setdefault("WANDB_PROJECT", project)
     batch_size, accumulation = micro_batches(spec)[halvings]
     wsd = {
         "lr_scheduler_type": "warmup_stable_decay",
@@ -39,6 +42,7 @@ def _training_arguments(spec: RunSpec, folder: Path, halvings: int, report_to: S
     return TrainingArguments(
         output_dir=str(folder),
         run_name=spec.run_id,
+        project=project,
         max_steps=spec.updates,
         per_device_train_batch_size=batch_size,
         gradient_accumulation_steps=accumulation,
@@ -88,11 +92,12 @@ class RunTrainer(Trainer):
         callbacks: Sequence[TrainerCallback],
         halvings: int = 0,
         report_to: Sequence[str] = (),
+        project: str = "",
     ):
         self._spec = spec
         super().__init__(
             model=model,
-            args=_training_arguments(spec, folder, halvings, report_to),
+            args=_training_arguments(spec, folder, halvings, report_to, project),
             train_dataset=blocks,
             callbacks=list(callbacks),
         )

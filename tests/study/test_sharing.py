@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -255,9 +256,19 @@ def test_compiled_it_trains_as_it_stands(alone, commands, tiny_yaml, tmp_path):
     assert row["val_loss"] == pytest.approx(alone["val_loss"], rel=1e-3)
 
 
-def test_trackers_stand_beside_the_metrics(commands, tiny_yaml, tmp_path):
-    pytest.importorskip("tensorboard")
-    row = trained(commands, tiny_yaml, tmp_path / "study", "--report_to", "tensorboard")
-    folder = tmp_path / "study" / "runs" / row["run_id"]
-    assert list(folder.glob("tensorboard/**/events.out.tfevents.*"))
-    assert (folder / "metrics.jsonl").exists()
+def test_each_run_has_its_own_in_every_tracker_beside_its_metrics(commands, tiny_yaml, tmp_path):
+    trackers = ["tensorboard", "trackio", "wandb"]
+    for tracker in trackers:
+        pytest.importorskip(tracker)
+    study = ["--config", tiny_yaml, "--output_dir", tmp_path / "study", *FEW, "--only", "gpt2-a", "gpt2-b"]
+    local = {"WANDB_MODE": "offline", "TRACKIO_DIR": str(tmp_path / "trackio")}
+    ended = commands.start("sweep.py", *study, "--report_to", *trackers, cwd=tmp_path, environment=local).wait()
+    assert ended.code == 0, ended.stderr
+    with sqlite3.connect(tmp_path / "trackio" / "tiny.db") as tracked:
+        names = {name for (name,) in tracked.execute("SELECT DISTINCT run_name FROM metrics")}
+    folders = list((tmp_path / "study" / "runs").iterdir())
+    assert {folder.name for folder in folders} == names
+    assert len(names) == len(list(tmp_path.glob("wandb/offline-run-*/*.wandb"))) == 2
+    for folder in folders:
+        assert list(folder.glob("tensorboard/**/events.out.tfevents.*"))
+        assert (folder / "metrics.jsonl").exists()
