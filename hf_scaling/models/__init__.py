@@ -1,6 +1,6 @@
 """Model families: the sizes of a ladder, what they cost, and how they are built."""
 
-from hf_scaling.models.attention import ATTENTION
+from hf_scaling.models.attention import ATTENTION, mean_keys
 from hf_scaling.models.counting import ParameterCount, count_parameters, training_flops_per_token
 from hf_scaling.models.families import FAMILIES, build_config, build_model, generation_limit, to_device
 from hf_scaling.models.matrices import MatrixLayout, hidden_matrices
@@ -19,6 +19,7 @@ __all__ = [
     "count_parameters",
     "generation_limit",
     "hidden_matrices",
+    "mean_keys",
     "parse_ladder",
     "to_device",
     "training_flops_per_token",

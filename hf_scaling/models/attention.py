@@ -15,6 +15,11 @@ ATTENTION = "causal_blocks"
 _ROWS = 128  # queries of a block; fewer leave out more keys that are to come, and make smaller products
 
 
+def mean_keys(length: int) -> int:
+    """Keys that a query of a sequence of `length` is multiplied with, on average."""
+    return (length + min(length, _ROWS)) // 2
+
+
 def _causal_blocks(
     module: torch.nn.Module,
     query: torch.Tensor,
@@ -25,7 +30,7 @@ def _causal_blocks(
     scaling: float | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """What `sdpa_attention_forward` gives; which is asked itself for all but a training pass in bfloat16 on a CPU.
+    """What `sdpa_attention_forward` gives; which is asked itself for all but whole sequences in bfloat16 on a CPU.
 
     Args:
         query, key, value: shape (batch, heads, length, width).
@@ -35,7 +40,8 @@ def _causal_blocks(
     """
     batch, heads, length, width = query.shape
     fast = query.device.type == "cpu" and value.dtype == torch.bfloat16
-    if not fast or dropout or attention_mask is not None or key.shape != query.shape:
+    plain = attention_mask is None and key.shape == query.shape and kwargs.get("position_bias") is None
+    if not fast or not plain or dropout or kwargs.get("is_causal") is False:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
     query, key, value = (  # rotated positions leave the first two in float32
         part.to(value.dtype).reshape(batch * heads, length, width) for part in (query, key, value)
@@ -51,12 +57,12 @@ def _causal_blocks(
 
 
 def _mask(q_length: int, kv_length: int, attention_mask: torch.Tensor | None, **others: Any) -> torch.Tensor | None:
-    """transformers' own mask, or none for whole sequences without padding.
+    """transformers' own mask, or none for whole sequences without padding where a model is compiled.
 
-    A compiled model would else always have one, in case several sequences were packed into one: it cannot look at the
+    It would else always have one there, in case several sequences were packed into one: it cannot look at the
     positions, and fused kernels do without their causal shortcut, on a GPU without flash attention.
     """
-    if attention_mask is None and q_length == kv_length:
+    if attention_mask is None and q_length == kv_length and torch.compiler.is_compiling():
         return None
     return sdpa_mask(q_length=q_length, kv_length=kv_length, attention_mask=attention_mask, **others)
 

@@ -52,7 +52,8 @@ def set_threads(asked: int) -> int:
 
     `accelerate launch` exports OMP_NUM_THREADS=1, which would leave all cores but one idle.
     """
-    torch.set_num_threads(asked or cores())
+    most = cores() if n_processes() > 1 else asked  # a study settled for one process may go on with several
+    torch.set_num_threads(min(asked, most) or cores())
     return torch.get_num_threads()
 
 
@@ -251,14 +252,16 @@ def _check_best(config: StudyConfig, train_tokens: int, batch_tokens: int) -> No
         )
 
 
-def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any]) -> Plan:
+def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any], later: Sequence[RunSpec] = ()) -> Plan:
     """Settle threads, precision, compilation, predicted times and runs side by side, unless an earlier start did.
+
+    later: the runs that these are the trials of; threads serve both.
 
     Raises:
         UserError: the precision asked for is none of this machine's.
     """
     if "side_by_side" not in resolved:
-        resolved = resolved | choose_threads(config.threads, runs)
+        resolved = resolved | choose_threads(config.threads, [*runs, *later])
     set_threads(resolved["threads"])  # what follows is measured with them
     if "precision" not in resolved:
         settled, speedups = resolve(runs, config.precision, config.compile)

@@ -40,7 +40,7 @@ def preview(folder: StudyFolder, prepared: Prepared) -> str:
     if config.tune_sizes and (folder.path / RATES).exists():
         rules = tuned_rules(read_json(folder.path / RATES))
     elif config.tune_sizes:
-        trials = settle(config, planner.trials(rules), resolved)
+        trials = settle(config, planner.trials(rules), resolved, planner.runs(rules))
         resolved = trials.resolved
         before = [f"before them, {describe_time(trials, 'trials')}; they find the rates that replace those above"]
     return "\n".join([describe_plan(settle(config, planner.runs(rules), resolved), config.name), *before])
@@ -56,7 +56,7 @@ def plan(folder: StudyFolder, prepared: Prepared) -> Plan:
     resolved = {"command": this_command()} | folder.resolved
     rules = configured_rules(config)
     if config.tune_sizes:
-        trials = settle(config, planner.trials(rules), resolved)
+        trials = settle(config, planner.trials(rules), resolved, planner.runs(rules))
         resolved = trials.resolved
         folder.resolve(resolved)
         rules = tuned_rules(_tune(folder, prepared, trials))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from hf_scaling.models import build_model, count_parameters
+from hf_scaling.models import build_model, count_parameters, mean_keys
 from hf_scaling.training.spec import RunSpec
 
 # bytes a parameter: float32 weight, gradient, and AdamW's two moments; Muon keeps one
@@ -28,8 +28,8 @@ def training_bytes(spec: RunSpec) -> int:
     tokens = spec.batch_size * spec.context_length
     width_bytes = 1 if spec.precision in ("bf16", "fp16") else 2
     width = config.hidden_size * _ACTIVATIONS * width_bytes
-    if spec.precision == "bf16" and not torch.cuda.is_available():
-        width += getattr(config, "num_attention_heads", 0) * spec.context_length * 2
+    if spec.precision == "bf16" and not spec.dropout and not torch.cuda.is_available():
+        width += getattr(config, "num_attention_heads", 0) * mean_keys(spec.context_length) * 2
     activations = tokens * config.num_hidden_layers * width
     return n_params * _STATE[spec.optimizer] + activations + tokens * config.vocab_size * _LOGIT_BYTES
 

@@ -86,14 +86,15 @@ def matrix_product_flops(precision: str, rows: int) -> float:
 
 
 @cache
-def _full_speed(precision: str) -> float:
+def _full_speed(precision: str, threads: int) -> float:
+    """FLOPs a second; `threads` are those that torch has."""
     return matrix_product_flops(precision, 8192 if torch.cuda.is_available() else 1024)
 
 
 def least_seconds(spec: RunSpec) -> float:
     """What the FLOPs of a micro-batch take at the speed of a large matrix product here: it cannot be faster."""
     flops = training_flops_per_token(spec.model_config())[0] * spec.batch_size * spec.context_length
-    return flops / _full_speed(spec.precision)
+    return flops / _full_speed(spec.precision, torch.get_num_threads())
 
 
 def measurable(spec: RunSpec, copies: int = 1) -> bool:
@@ -124,8 +125,12 @@ def choose_precision(asked: str, specs: Sequence[RunSpec]) -> tuple[str, float |
         return asked, None
     if torch.cuda.is_available():
         return ("bf16" if torch.cuda.is_bf16_supported() else "fp16"), None
+
+    def both(spec: RunSpec) -> bool:
+        return all(measurable(replace(spec, precision=kind), copies=2) for kind in ("fp32", "bf16"))
+
     lower = reversed(specs[: len(specs) // 2 + 1])
-    measured = next((spec for spec in lower if measurable(spec, copies=2)), None)
+    measured = next((spec for spec in lower if both(spec)), None)
     if measured is None:
         return "fp32", None
     speedup = bf16_speedup(measured)

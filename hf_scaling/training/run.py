@@ -69,6 +69,7 @@ class Fit:
     trunks: Path | None
     report_to: Sequence[str]
     project: str
+    threads: int
     halvings: int = 0
 
     def train(self, callbacks: Sequence[TrainerCallback] = ()) -> tuple[RunTrainer, dict[str, Any] | None]:
@@ -169,7 +170,7 @@ def train_run(
         (folder / METRICS).write_bytes((checkpoint / METRICS).read_bytes())
     metrics = MetricsCallback(folder / METRICS, spec.batch_tokens, row["flops"] // row["n_tokens"])
     reset_peak_memory()
-    fit = Fit(spec, tokens, folder, checkpoint, start_from, trunks, report_to, row["study"])
+    fit = Fit(spec, tokens, folder, checkpoint, start_from, trunks, report_to, row["study"], torch.get_num_threads())
     trainer, state, halvings = _train_in_memory(fit, [metrics, ProgressCallback(progress)])
     wall_seconds = metrics.wall_seconds
     peak = peak_memory_bytes()
@@ -222,6 +223,7 @@ def in_main_process(work: Callable[[], int]) -> int:
 
 def _follow_fit(fit: Fit) -> None:
     try:
+        torch.set_num_threads(fit.threads)
         fit.train()
     except Exception as error:  # if all failed, the main process tells it
         if not all_failed():

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -26,18 +27,24 @@ def choose_threads(asked: int, runs: Sequence[RunSpec]) -> dict[str, Any]:
     gain, and many times more where other programs keep a core busy.
 
     Args:
-        asked: threads; 0 measures the middle one of `runs`, and takes all cores where that is clearly faster.
+        asked: threads; 0 measures each family's largest run that can be, as these are most of the work, and takes all
+            cores where that is clearly faster.
     """
     threads, speedup = asked or cores(), None
-    middle = runs[len(runs) // 2]
-    if not asked and threads > 1 and n_processes() == 1 and not torch.cuda.is_available() and measurable(middle):
-        probe, rates = Probe(middle, "fp32"), dict.fromkeys((1, threads), 0.0)
-        for number in (*rates, *rates):  # in turn, so that a slow moment of the machine hits both
-            torch.set_num_threads(number)
-            probe.update()  # starts them
-            rates[number] += _rate(probe, _BRIEFLY)
-        speedup = round(rates[threads] / rates[1], 3)
-        threads = threads if speedup > WORTHWHILE else 1
+    torch.set_num_threads(threads)  # the launcher's one would make runs look too large to be measured
+    if not asked and threads > 1 and n_processes() == 1 and not torch.cuda.is_available():
+        plain = [replace(spec, precision="fp32") for spec in runs]
+        largest = {spec.family: spec for spec in plain if measurable(spec)}
+        seconds = dict.fromkeys((1, threads), 0.0)
+        for spec in largest.values():
+            probe = Probe(spec, "fp32")
+            for number in (*seconds, *seconds):  # in turn, so that a slow moment of the machine hits both
+                torch.set_num_threads(number)
+                probe.update()  # starts them
+                seconds[number] += 1 / _rate(probe, _BRIEFLY)
+        if largest:
+            speedup = round(seconds[1] / seconds[threads], 3)
+            threads = threads if speedup > WORTHWHILE else 1
     return {"threads": threads, "threads_speedup": speedup}
 
 

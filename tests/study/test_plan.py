@@ -69,6 +69,8 @@ def test_processes_of_a_launcher_share_the_cores_of_their_machine(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     assert plan.set_threads(0) == 3
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert plan.set_threads(6) == 3  # a study that one process began
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
     assert plan.set_threads(0) == 1
 

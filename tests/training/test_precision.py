@@ -172,6 +172,27 @@ def test_a_run_has_all_cores_only_where_they_are_clearly_faster(make_spec, monke
 
 
 @needs_no_gpu
+def test_the_largest_run_of_each_family_tells_how_many_threads(make_spec, monkeypatch, two_cores):
+    asked = []
+    monkeypatch.setattr(
+        sharing, "Probe", lambda spec, precision: asked.append((spec.family, spec.size.name)) or Updates()
+    )
+    monkeypatch.setattr(sharing, "_rate", lambda *_: 1.0)
+    monkeypatch.setattr(sharing, "measurable", lambda spec: spec.size.name != "huge")
+    sizes = [make_spec().size.parse(text) for text in ("a=8x1x1x16", "b=16x1x1x16", "huge=32x1x1x16")]
+    runs = [make_spec(family=family, size=size) for size in sizes for family in ("gpt2", "folk_lstm")]
+    assert sharing.choose_threads(0, runs)["threads"] == 1
+    assert asked == [("gpt2", "b"), ("folk_lstm", "b")]
+
+
+class Updates:
+    """Of no model."""
+
+    def update(self):
+        pass
+
+
+@needs_no_gpu
 def test_threads_are_measured_only_where_there_is_a_choice(make_spec, monkeypatch, two_cores):
     monkeypatch.setattr(sharing, "Probe", lambda *_: pytest.fail("measured"))
     assert sharing.choose_threads(3, [make_spec()]) == {"threads": 3, "threads_speedup": None}
