@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import runpy
 import shutil
 import signal
@@ -74,8 +75,8 @@ def test_a_worker_that_dies_fails_its_run_alone(tiny_study, tiny_yaml, tmp_path,
     start()
     rows = read_ledger(ledger)[0][3:]
     assert [(row["run_id"][:6], row["status"]) for row in rows] == [("gpt2-a", "failed"), ("gpt2-b", "finished")]
-    assert "DataLoader worker" in rows[0]["error"]
-    assert "killed by signal: Killed" in rows[0]["error"]
+    # torch hears of it from the signal or from the empty queue, whichever comes first, and says so differently
+    assert re.search(r"DataLoader worker .*(killed by signal: Killed|exited unexpectedly)", rows[0]["error"])
 
     start()
     losses = {row["run_id"]: row["val_loss"] for row in finished_rows(ledger)}
