@@ -118,16 +118,7 @@ class Sweeps:
         self._commands.stop()
 
 
-def for_two_on_a_cpu(name: str, place: Path) -> Path:
-    """A launcher's configuration for GPUs, for two processes on a CPU."""
-    config = yaml.safe_load((_LAUNCHERS / f"{name}.yaml").read_text(encoding="utf-8"))
-    config.pop("gpu_ids", None)
-    path = place / f"{name}_cpu.yaml"
-    path.write_text(yaml.safe_dump(config | {"use_cpu": True, "num_processes": 2}), encoding="utf-8")
-    return path
-
-
-def variants(sweeps: Sweeps, optimizer: str, place: Path) -> list[dict[str, Any]]:
+def variants(sweeps: Sweeps, optimizer: str, engines: dict[str, Path]) -> list[dict[str, Any]]:
     """Train all of one optimizer's; a row for each family and change, against the study as it stands."""
     option = ["--optimizer", optimizer]
     reference = sweeps.run(optimizer, *option)
@@ -136,8 +127,7 @@ def variants(sweeps: Sweeps, optimizer: str, place: Path) -> list[dict[str, Any]
     ]
     launchers = {"two processes": _LAUNCHERS / "cpu_2proc.yaml"}
     if optimizer == "adamw":  # Muon needs whole matrices
-        launchers["two processes, FSDP2"] = for_two_on_a_cpu("fsdp2", place)
-        launchers["two processes, ZeRO-2"] = for_two_on_a_cpu("deepspeed_zero2", place)
+        launchers |= engines
     for label, launcher in launchers.items():
         found.append((_SPREAD, label, sweeps.launch(launcher, f"{optimizer} {label}", *option)))
     updates = next(iter(reference.values()))["updates"]
@@ -168,8 +158,13 @@ def main() -> None:
     tests = runpy.run_path(str(_ROOT / "tests" / "conftest.py"))
     with tempfile.TemporaryDirectory() as aside:
         place = Path(aside)
+        for_two_on_a_cpu = tests["for_two_on_a_cpu"]
+        engines = {
+            "two processes, FSDP2": for_two_on_a_cpu("fsdp2", place),
+            "two processes, ZeRO-2": for_two_on_a_cpu("deepspeed_zero2", place),
+        }
         sweeps = Sweeps(place, tests)
-        rows = [row for optimizer in ("adamw", "muon") for row in variants(sweeps, optimizer, place)]
+        rows = [row for optimizer in ("adamw", "muon") for row in variants(sweeps, optimizer, engines)]
         sweeps.stop()
     ratios, goals = {}, {}
     for kind, allowed in _ALLOWED.items():

@@ -249,6 +249,15 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
     started.stop()
 
 
+def for_two_on_a_cpu(name: str, folder: Path) -> Path:
+    """One of accelerate_configs/ that is for GPUs, for two processes on a CPU."""
+    config = yaml.safe_load((ROOT / "accelerate_configs" / f"{name}.yaml").read_text(encoding="utf-8"))
+    config.pop("gpu_ids", None)
+    path = folder / f"{name}_cpu.yaml"
+    path.write_text(yaml.safe_dump(config | {"use_cpu": True, "num_processes": 2}), encoding="utf-8")
+    return path
+
+
 def _made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Finished]) -> Study:
     """A study in a folder that all of pytest's processes share: the first that asks for it makes it."""
     base = tmp_path_factory.getbasetemp()

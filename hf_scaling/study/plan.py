@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,10 @@ def set_threads(asked: int) -> int:
 
     `accelerate launch` exports OMP_NUM_THREADS=1, which would leave all cores but one idle.
     """
-    most = cores() if n_processes() > 1 else asked  # a study settled for one process may go on with several
-    torch.set_num_threads(min(asked, most) or cores())
+    threads = asked or cores()
+    if n_processes() > 1:  # a study settled for one process may go on with several
+        threads = min(threads, cores())
+    torch.set_num_threads(threads)
     return torch.get_num_threads()
 
 
@@ -169,12 +172,7 @@ class Planner:
 
     def n_params(self, family: str, size: Size) -> int:
         """Total parameters of a size of a family."""
-        try:
-            config = build_config(family, size, self._vocabulary, self.config.context_length)
-        except ValueError as error:  # a shape that this family cannot have
-            raise UserError(str(error)) from None
-        with torch.device("meta"):
-            return count_parameters(build_model(config, 0)).total
+        return _n_params(family, size, self._vocabulary, self.config.context_length)
 
     def runs(self, rules: Mapping[str, RateRule]) -> list[RunSpec]:
         """Every run of the study, cheapest first, so that a law can be drawn early; families in turn.
@@ -217,6 +215,16 @@ class Planner:
             )
             for size, family, factor in product(sizes, config.families, sorted(config.tune_factors))
         ]
+
+
+@cache  # a study asks again for every run
+def _n_params(family: str, size: Size, vocabulary: Vocabulary, context_length: int) -> int:
+    try:
+        config = build_config(family, size, vocabulary, context_length)
+    except ValueError as error:  # a shape that this family cannot have
+        raise UserError(str(error)) from None
+    with torch.device("meta"):
+        return count_parameters(build_model(config, 0)).total
 
 
 def _checked_tokens(config: StudyConfig, tokenizer: PreTrainedTokenizerBase, tokens: Path) -> int:
@@ -285,8 +293,9 @@ def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any], l
         resolved = resolved | {"predicted_seconds": predicted | predict(missing)}
     if "side_by_side" not in resolved:
         seconds = sum(resolved["predicted_seconds"][spec.run_id] for spec in runs)
-        asked = (config.side_by_side, config.threads)
-        resolved = resolved | choose_side_by_side(*asked, resolved["threads"], runs, seconds)
+        resolved = resolved | choose_side_by_side(
+            config.side_by_side, config.threads, resolved["threads"], runs, seconds
+        )
     return Plan(runs, resolved)
 
 

@@ -110,7 +110,7 @@ def part() -> None:
 def end(code: int) -> NoReturn:
     """Exit; under a launcher without Python's farewell, in which threads that libraries left behind abort it at times.
 
-    With DeepSpeed installed the main process did so in two of twelve launches, and the launcher told of a failure.
+    With DeepSpeed installed the main process was, now and then, and the launcher told of a failure.
     """
     if n_processes() > 1:
         atexit._run_exitfuncs()

@@ -33,16 +33,20 @@ def choose_threads(asked: int, runs: Sequence[RunSpec]) -> dict[str, Any]:
     threads, speedup = asked or cores(), None
     torch.set_num_threads(threads)  # the launcher's one would make runs look too large to be measured
     if not asked and threads > 1 and n_processes() == 1 and not torch.cuda.is_available():
-        plain = [replace(spec, precision="fp32") for spec in runs]
-        largest = {spec.family: spec for spec in plain if measurable(spec)}
+        largest_first = [replace(spec, precision="fp32") for spec in reversed(runs)]
+        families = dict.fromkeys(spec.family for spec in runs)
+        largest = [
+            next((spec for spec in largest_first if spec.family == family and measurable(spec)), None)
+            for family in families
+        ]
         seconds = dict.fromkeys((1, threads), 0.0)
-        for spec in largest.values():
+        for spec in filter(None, largest):
             probe = Probe(spec, "fp32")
             for number in (*seconds, *seconds):  # in turn, so that a slow moment of the machine hits both
                 torch.set_num_threads(number)
                 probe.update()  # starts them
                 seconds[number] += 1 / _rate(probe, _BRIEFLY)
-        if largest:
+        if any(largest):
             speedup = round(seconds[1] / seconds[threads], 3)
             threads = threads if speedup > WORTHWHILE else 1
     return {"threads": threads, "threads_speedup": speedup}

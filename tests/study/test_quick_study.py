@@ -110,7 +110,7 @@ def test_the_record_of_the_configuration(folder):
 def test_a_run_has_as_many_threads_as_pay_whatever_the_launcher_asks_for(folder, rows):
     record = yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8"))["resolved"]
     cores = len(os.sched_getaffinity(0))
-    assert record["threads"] == (1 if (record["threads_speedup"] or 2) < 1.1 else cores)
+    assert record["threads"] == (1 if (record["threads_speedup"] or 2) <= 1.1 else cores)
     assert {row["threads"] for row in rows} == {record["threads"]}
 
 

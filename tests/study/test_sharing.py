@@ -1,10 +1,12 @@
 """The same study, however its runs are made: side by side, by name, over processes, over horizons, compiled, again."""
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,13 @@ import yaml
 
 from hf_scaling.records import read_json, read_ledger
 from hf_scaling.records.files import PARTIAL
+from hf_scaling.study.config import TRACKERS
 from hf_scaling.study.data_stages import prepare
 from hf_scaling.study.folder import StudyFolder
 from hf_scaling.study.options import load_config
 from hf_scaling.study.stages import plan
 from hf_scaling.tokenization import load_tokenizer
+from tests.conftest import for_two_on_a_cpu
 
 ROOT = Path(__file__).parents[2]
 LAUNCHERS = ROOT / "accelerate_configs"
@@ -180,12 +184,7 @@ def alone(tiny_yaml, tmp_path_factory):
 
 @pytest.fixture
 def fsdp(tmp_path):
-    """accelerate_configs/fsdp2.yaml, for two processes without a GPU."""
-    config = yaml.safe_load((LAUNCHERS / "fsdp2.yaml").read_text())
-    del config["gpu_ids"]
-    path = tmp_path / "fsdp2_cpu.yaml"
-    path.write_text(yaml.safe_dump(config | {"use_cpu": True, "num_processes": 2}))
-    return path
+    return for_two_on_a_cpu("fsdp2", tmp_path)
 
 
 def test_two_processes_train_as_one(alone, tiny_yaml, tmp_path):
@@ -256,13 +255,13 @@ def test_compiled_it_trains_as_it_stands(alone, commands, tiny_yaml, tmp_path):
     assert row["val_loss"] == pytest.approx(alone["val_loss"], rel=1e-3)
 
 
+@pytest.mark.skipif(
+    not all(map(find_spec, TRACKERS)) and not os.environ.get("HF_SCALING_REQUIRE_ALL"), reason="a tracker is missing"
+)
 def test_each_run_has_its_own_in_every_tracker_beside_its_metrics(commands, tiny_yaml, tmp_path):
-    trackers = ["tensorboard", "trackio", "wandb"]
-    for tracker in trackers:
-        pytest.importorskip(tracker)
     study = ["--config", tiny_yaml, "--output_dir", tmp_path / "study", *FEW, "--only", "gpt2-a", "gpt2-b"]
     local = {"WANDB_MODE": "offline", "TRACKIO_DIR": str(tmp_path / "trackio")}
-    ended = commands.start("sweep.py", *study, "--report_to", *trackers, cwd=tmp_path, environment=local).wait()
+    ended = commands.start("sweep.py", *study, "--report_to", *TRACKERS, cwd=tmp_path, environment=local).wait()
     assert ended.code == 0, ended.stderr
     with sqlite3.connect(tmp_path / "trackio" / "tiny.db") as tracked:
         names = {name for (name,) in tracked.execute("SELECT DISTINCT run_name FROM metrics")}
