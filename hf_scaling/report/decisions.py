@@ -136,11 +136,11 @@ def _last(config: Record) -> str:
 
 def _rates(study: Study) -> list[str]:
     if study.rates is None:
-        given = [str(rate).partition("=") for rate in study.config.get("learning_rates") or []]
-        rates = formats.listed([f"{rate} for {formats.family(name)}" for name, _, rate in given])
-        exponent = study.config.get("learning_rate_exponent")
-        slope = f" at 100,000 parameters, and N to the power −{exponent}" if exponent else " at every size"
-        return [f"Rates were given, and not tuned here: {rates}{slope}."]
+        shared, rules = study.config.get("learning_rate_exponent") or 0, []
+        for name, _, rule in (str(given).partition("=") for given in study.config.get("learning_rates") or []):
+            rate, _, exponent = rule.partition(":")
+            rules.append(f"{rate} for {formats.family(name)} (exponent {exponent or shared})")
+        return [f"Rates at 100,000 parameters were given, and not tuned here: {formats.listed(rules)}."]
     found = []
     for name, tuned in study.rates["families"].items():
         warned = "; an optimum lies on the edge of what was tried" if tuned.get("warnings") else ""

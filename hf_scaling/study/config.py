@@ -18,6 +18,7 @@ from hf_scaling.training.spec import OPTIMIZERS, SCHEDULES
 # what changes where a study lies or how it is carried out, but none of its numbers
 NOT_HASHED = ("output_dir", "report_to")
 TRACKERS = ("trackio", "tensorboard", "wandb")
+_STEEPEST = 2.0  # exponent of a rule for learning rates
 # field -> the only source that reads it
 _OF_SOURCE = {
     "the_session_path": "the_session",
@@ -83,8 +84,11 @@ class StudyConfig:
     batch_size: int = _help("blocks of a micro-batch", 8)
     gradient_accumulation_steps: int = _help("micro-batches of an update", 1)
     optimizer: str = _help(f"{' or '.join(OPTIMIZERS)}; muon leaves all but hidden matrices to AdamW", "adamw")
-    learning_rates: list[str] = _help("FAMILY=RATE, the rate of 100,000 parameters", ["gpt2=3e-3", "folk_lstm=1e-2"])
-    learning_rate_exponent: float = _help("the rate of N parameters is RATE * (N / 100,000) ** -exponent", 0.0)
+    learning_rates: list[str] = _help(
+        "FAMILY=RATE or FAMILY=RATE:EXPONENT; N parameters have RATE * (N / 100,000) ** -EXPONENT",
+        ["gpt2=3e-3", "folk_lstm=1e-2"],
+    )
+    learning_rate_exponent: float = _help("EXPONENT of families that give none", 0.0)
     rest_rate_ratio: float = _help("with muon, AdamW's rate as a share of the hidden matrices'", 0.2)
     tune_sizes: list[str] = _help("sizes, at least 3, whose best rates replace the rule above; none if left out", [])
     tune_factors: list[float] = _help("of the rule's rate, tried at each of them", [0.25, 0.5, 1.0, 2.0, 4.0])
@@ -157,14 +161,14 @@ class StudyConfig:
         for name in ("dropout", "warmup_fraction", "decay_fraction"):
             self._need(0 <= getattr(self, name) < 1, name, "a number from 0 to below 1")
         self._need(self.warmup_fraction + self.decay_fraction <= 1, "decay_fraction", "at most 1 - warmup_fraction")
-        self._need(-2 <= self.learning_rate_exponent <= 2, "learning_rate_exponent", "a number from -2 to 2")
+        self._need(abs(self.learning_rate_exponent) <= _STEEPEST, "learning_rate_exponent", "a number from -2 to 2")
         for name in ("threads", "side_by_side", "seed", "weight_decay"):
             self._need(getattr(self, name) >= 0, name, "at least 0")
         self._need(
             self.seed < 2**32 - self.replicates, "seed", f"less than {2**32 - self.replicates}"
         )  # NumPy takes 32 bits; replicates and the best run have the next ones
         for family in self.families:
-            self.base_learning_rate(family)
+            self.rate_rule(family)
         named = [text.partition("=")[0] for text in self.learning_rates]
         self._need(
             set(named) <= FAMILIES.keys() and no_doubles(named), "learning_rates", f"each of {', '.join(FAMILIES)} once"
@@ -203,17 +207,20 @@ class StudyConfig:
         """The rungs of the ladder."""
         return parse_ladder(self.ladder)
 
-    def base_learning_rate(self, family: str) -> float:
-        """The family's learning rate at 100,000 parameters."""
-        rates = dict(text.partition("=")[::2] for text in self.learning_rates)
+    def rate_rule(self, family: str) -> tuple[float, float]:
+        """The family's learning rate at 100,000 parameters, and the exponent by which it falls with their number."""
+        rules = dict(text.partition("=")[::2] for text in self.learning_rates)
         try:
-            rate = float(rates[family])
+            rate, given, slope = rules[family].partition(":")
+            rule = float(rate), float(slope) if given else self.learning_rate_exponent
         except (KeyError, ValueError):
             raise UserError(
-                f"learning_rates: got {self.learning_rates}, expected FAMILY=RATE for each family, as in {family}=3e-3"
+                f"learning_rates: got {self.learning_rates}, expected FAMILY=RATE for each family, as in "
+                f"{family}=3e-3, or FAMILY=RATE:EXPONENT"
             ) from None
-        self._need(0 < rate < 10, "learning_rates", "rates above 0 and below 10")
-        return rate
+        self._need(0 < rule[0] < 10, "learning_rates", "rates above 0 and below 10")
+        self._need(abs(rule[1]) <= _STEEPEST, "learning_rates", "exponents from -2 to 2")
+        return rule
 
     @property
     def sampling(self) -> dict[str, float]:

@@ -94,8 +94,7 @@ class RateRule:
 
 def configured_rules(config: StudyConfig) -> dict[str, RateRule]:
     """The rules that the configuration states."""
-    exponent = config.learning_rate_exponent
-    return {family: RateRule(config.base_learning_rate(family), exponent) for family in config.families}
+    return {family: RateRule(*config.rate_rule(family)) for family in config.families}
 
 
 def longest_horizon(config: StudyConfig, train_tokens: int) -> int:
@@ -263,16 +262,17 @@ def _check_best(config: StudyConfig, train_tokens: int, batch_tokens: int) -> No
 def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any], later: Sequence[RunSpec] = ()) -> Plan:
     """Settle threads, precision, compilation, predicted times and runs side by side, unless an earlier start did.
 
-    later: the runs that these are the trials of; threads serve both.
+    later: the runs that these are the trials of; what is settled is what serves them, as they are most of the work.
 
     Raises:
         UserError: the precision asked for is none of this machine's.
     """
+    deciding = later or runs
     if "side_by_side" not in resolved:
-        resolved = resolved | choose_threads(config.threads, [*runs, *later])
+        resolved = resolved | choose_threads(config.threads, deciding)
     set_threads(resolved["threads"])  # what follows is measured with them
     if "precision" not in resolved:
-        settled, speedups = resolve(runs, config.precision, config.compile)
+        settled, speedups = resolve(deciding, config.precision, config.compile)
         for spec in {spec.family: spec for spec in settled}.values():
             why = explain_precision(config.precision, speedups[spec.family])
             print(f"precision: {spec.family} in {spec.precision} ({why})")
@@ -284,19 +284,25 @@ def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any], l
             "bf16_speedup": speedups,
             "compile": {spec.family: spec.compile for spec in settled},
         }
-    runs = [
-        replace(spec, precision=resolved["precision"][spec.family], compile=resolved["compile"][spec.family])
-        for spec in runs
-    ]
+    runs, deciding = _as_resolved(runs, resolved), _as_resolved(deciding, resolved)
     predicted = resolved.get("predicted_seconds", {})
     if missing := [spec for spec in runs if spec.run_id not in predicted]:
         resolved = resolved | {"predicted_seconds": predicted | predict(missing)}
     if "side_by_side" not in resolved:
-        seconds = sum(resolved["predicted_seconds"][spec.run_id] for spec in runs)
+        seconds = predict(deciding) if later and not config.side_by_side else resolved["predicted_seconds"]
+        total = sum(seconds.get(spec.run_id, 0.0) for spec in deciding)
         resolved = resolved | choose_side_by_side(
-            config.side_by_side, config.threads, resolved["threads"], runs, seconds
+            config.side_by_side, config.threads, resolved["threads"], deciding, total
         )
     return Plan(runs, resolved)
+
+
+def _as_resolved(runs: Sequence[RunSpec], resolved: Mapping[str, Any]) -> list[RunSpec]:
+    """The runs at the precision, and compiled or not, as the study has settled it."""
+    return [
+        replace(spec, precision=resolved["precision"][spec.family], compile=resolved["compile"][spec.family])
+        for spec in runs
+    ]
 
 
 def predict(runs: Sequence[RunSpec]) -> dict[str, float]:

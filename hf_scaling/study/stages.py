@@ -15,6 +15,7 @@ from hf_scaling.study.plan import (
     PLAN,
     Plan,
     Planner,
+    RateRule,
     configured_rules,
     list_runs,
     set_threads,
@@ -59,7 +60,7 @@ def plan(folder: StudyFolder, prepared: Prepared) -> Plan:
         trials = settle(config, planner.trials(rules), resolved, planner.runs(rules))
         resolved = trials.resolved
         folder.resolve(resolved)
-        rules = tuned_rules(_tune(folder, prepared, trials))
+        rules = _tune(folder, prepared, trials)
     made = settle(config, planner.runs(rules), resolved)
     folder.resolve(made.resolved)
     listed, path = list_runs(made, config.name, prepared.unique_tokens), folder.path / PLAN
@@ -70,8 +71,8 @@ def plan(folder: StudyFolder, prepared: Prepared) -> Plan:
     return made
 
 
-def _tune(folder: StudyFolder, prepared: Prepared, trials: Plan) -> dict[str, Any]:
-    """The content of `learning_rates.json`, from trials that have a ledger of their own."""
+def _tune(folder: StudyFolder, prepared: Prepared, trials: Plan) -> dict[str, RateRule]:
+    """The rules that trials find, which have a ledger of their own; `learning_rates.json` keeps them."""
     ledger, record = folder.path / "trials.jsonl", folder.path / RATES
 
     def fit() -> None:
@@ -90,7 +91,10 @@ def _tune(folder: StudyFolder, prepared: Prepared, trials: Plan) -> dict[str, An
     tuned = read_json(record)
     for warning in (warning for found in tuned["families"].values() for warning in found["warnings"]):
         print(f"warning: {warning}")
-    return tuned
+    rules = tuned_rules(tuned)
+    stated = [f"{family}={rule.rate:.4g}:{rule.exponent:.3g}" for family, rule in rules.items()]
+    print(f"tuned; to state it in a configuration: learning_rates: [{', '.join(stated)}]")
+    return rules
 
 
 def workplace(folder: StudyFolder, prepared: Prepared, resolved: dict[str, Any], ledger: Path) -> Workplace:

@@ -358,14 +358,14 @@ def test_seeds_are_told_where_there_are_several(study: Path) -> None:
 
 def test_decisions_are_those_of_this_study(study: Path) -> None:
     config = yaml.safe_load((study / "study.yaml").read_text()) | {"optimizer": "muon", "context_length": 256}
-    config |= {"learning_rates": ["gpt2=8e-3", "folk_lstm=2e-2"], "learning_rate_exponent": 0.5}
+    config |= {"learning_rates": ["gpt2=8e-3", "folk_lstm=2e-2:0.1"], "learning_rate_exponent": 0.5}
     (study / "study.yaml").write_text(yaml.safe_dump(config))
     (study / "tokenizer").mkdir()
     (study / "tokenizer/tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 0, "b": 1}}}))
     text = render(study).text
     assert "A token is a character, 2 of them with the special ones," in text
     assert "Optimizer: Muon for hidden matrices and AdamW for the rest" in text
-    assert "8e-3 for GPT-2 and 2e-2 for LSTM at 100,000 parameters, and N to the power −0.5" in text
+    assert "not tuned here: 8e-3 for GPT-2 (exponent 0.5) and 2e-2 for LSTM (exponent 0.1)" in text
     assert "at the size 30k the families differ in N by 2.9 %" in text
     tuned = {"rate": 0.01, "exponent": 0.25, "sizes": [1, 2, 3], "warnings": ["edge"]}
     write_json(study / "learning_rates.json", {"families": {"gpt2": tuned}})

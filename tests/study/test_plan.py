@@ -56,6 +56,9 @@ def test_the_learning_rate_follows_the_number_of_parameters(tiny_yaml):
     assert rules["gpt2"].at(100_000) == 8e-3
     assert rules["gpt2"].at(400_000) == 4e-3
     assert rules["folk_lstm"].at(25_000) == 4e-2
+    apart = load_config(tiny_yaml, {"learning_rates": ["gpt2=8e-3:-.5", "folk_lstm=2e-2"], "learning_rate_exponent": 1})
+    assert plan.configured_rules(apart)["gpt2"].at(400_000) == 1.6e-2
+    assert plan.configured_rules(apart)["folk_lstm"].at(400_000) == 5e-3
     flat = load_config(tiny_yaml, {"learning_rate_exponent": 0.0})
     assert plan.configured_rules(flat)["gpt2"].at(10**9) == 2e-2
 
@@ -118,6 +121,31 @@ def test_the_machine_is_asked_once_and_the_answer_kept(open_study, monkeypatch, 
     folder, prepared = open_study()
     second = plan_stage(folder, prepared)
     assert second == first
+
+
+def test_what_trials_run_with_is_settled_for_the_runs_that_follow_them(prepared_folder, tiny_yaml, monkeypatch):
+    asked = {}
+    choose_threads, resolve, choose_side_by_side = plan.choose_threads, plan.resolve, plan.choose_side_by_side
+    monkeypatch.setattr(plan, "seconds_per_update", lambda spec: 0.5)
+    monkeypatch.setattr(
+        plan, "choose_threads", lambda given, runs: asked.update(threads=runs) or choose_threads(given, runs)
+    )
+    monkeypatch.setattr(plan, "resolve", lambda runs, *rest: asked.update(precision=runs) or resolve(runs, *rest))
+    monkeypatch.setattr(
+        plan,
+        "choose_side_by_side",
+        lambda *given: asked.update(together=given[3], seconds=given[4]) or choose_side_by_side(*given),
+    )
+    prepared = prepare(StudyFolder(load_config(tiny_yaml, {"output_dir": str(prepared_folder)})))
+    config = load_config(tiny_yaml, {"tune_sizes": ["a", "b", "c"], "tune_tokens": 2048})
+    planner = plan.Planner(config, prepared.tokenizer, prepared.tokens)
+    rules = plan.configured_rules(config)
+    runs = planner.runs(rules)
+    settled = plan.settle(config, planner.trials(rules), {}, runs)
+    assert asked == {
+        "threads": runs, "precision": runs, "together": runs, "seconds": 0.5 * sum(run.updates for run in runs),
+    }  # fmt: skip
+    assert settled.resolved["predicted_seconds"] == {spec.run_id: 0.5 * spec.updates for spec in settled.runs}
 
 
 def test_what_an_earlier_start_found_out_holds_though_this_one_would_find_otherwise(open_study, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -151,6 +152,13 @@ def test_tuned_rates_are_those_of_the_trials(sweep, tmp_path):
         assert row["learning_rate"] == pytest.approx(expected, rel=0.01)
     for warning in found["warnings"]:
         assert f"warning: {warning}" in ended.stdout
+    stated = re.search(r"learning_rates: \[(folk_lstm=.+)\]", ended.stdout)[1]
+    again = sweep(tmp_path / "again", "--families", "folk_lstm", "--learning_rates", stated, "--train-only")
+    assert again.code == 0, again.stderr
+    tuned, given = (
+        [row["learning_rate"] for row in read_ledger(path / "runs.jsonl")[0]] for path in (folder, tmp_path / "again")
+    )
+    assert given == pytest.approx(tuned, rel=0.01)
 
 
 def launch(configuration, folder, tiny_yaml):
