@@ -223,8 +223,20 @@ def claims():
     yield f"{off[1]} % off its L(N, D), where they lie {apart[1]} % apart"
     yield f"{off[2]} % (root mean square) off GPT-2's L(N), where seeds lie {apart[2]} % apart"
     yield from worth(read_json(study / "music.json"))
-    laptop = read_json(RESULTS / "laptop" / "fits.json")["fits"][0]
-    yield f"{laptop['params']['alpha']:.2f} {span(laptop['intervals']['alpha'], 2)}"
+    yield from first_command(RESULTS / "laptop")
+
+
+def first_command(study):
+    """The same of the study that the first command makes."""
+    gpt2, lstm = (fit for fit in read_json(study / "fits.json")["fits"] if fit["n_convention"] == "total")
+    alphas = [f"{fit['params']['alpha']:.2f} {span(fit['intervals']['alpha'], 2)}" for fit in (lstm, gpt2)]
+    yield "give the LSTM an α, {}, and leave GPT-2's open, {}".format(*alphas)
+    assert (gpt2["verdict"], lstm["verdict"]) == ("not resolved", "resolved")
+    assert (gpt2["n_points"], lstm["n_points"]) == (6, 6)
+    scored = [found for found in score(study) if found["loss"]]
+    assert (sum(found["inside"]["0.9"] for found in scored), len(scored)) == (5, 6)
+    errors = [100 * fmean(found[name] for found in scored) for name in ("error", "persistence_error")]
+    yield "they miss by {:.1f} % on average, persistence by {:.1f} %".format(*errors)
 
 
 def worth(music):
