@@ -1,6 +1,6 @@
 """One run of a study: prepares what it needs, trains one size of one family, and adds its row to the ledger.
 
-    accelerate launch recipes/train.py --run gpt2-175k
+    accelerate launch recipes/train.py --run gpt2-120k
     accelerate launch recipes/train.py --config recipes/studies/quick.yaml --run folk_lstm-15k
 
 RUN is FAMILY-SIZE, or a whole run id. A finished run is left alone; an interrupted one goes on from its checkpoint.

@@ -84,16 +84,35 @@ def test_a_command_does_what_it_says(command, commands, checkout):
     if program in ("sweep.py", "train.py", "prepare_data.py"):
         config = option(arguments, "--config", "recipes/studies/laptop.yaml")
         if config != "recipes/studies/quick.yaml" or "--output_dir" in arguments:
-            # another study: minutes of training. That its options are right is what can be held here
-            parser = runpy.run_path(str(ROOT / "recipes" / program))["command_line"]()
-            study, options = parse_study(parser, [word.replace("recipes/", f"{ROOT}/recipes/") for word in arguments])
-            names = {f"{family}-{size.name}" for family in study.families for size in study.sizes}
-            named = {getattr(options, "run", None), *getattr(options, "only", [])} - {None}
-            assert all(name in names or name.isdecimal() for name in named)
+            assert_it_could_start(program, arguments)  # another study, minutes of training
             return
         assert load_config(ROOT / config, {}).folder == Path("outputs/quick")
     ended = commands.run(program, *arguments, cwd=checkout)
     assert ended.code == 0, ended.stderr
+
+
+def assert_it_could_start(program, arguments):
+    """The options make a study, which has the runs that they name."""
+    parser = runpy.run_path(str(ROOT / "recipes" / program))["command_line"]()
+    study, options = parse_study(parser, [word.replace("recipes/", f"{ROOT}/recipes/") for word in arguments])
+    names = {f"{family}-{size.name}" for family in study.families for size in study.sizes}
+    named = {getattr(options, "run", None), *getattr(options, "only", [])} - {None}
+    assert all(name in names or name.isdecimal() for name in named)
+
+
+@pytest.mark.parametrize("program", ["sweep.py", "train.py", "prepare_data.py"])
+def test_the_examples_in_a_recipe_could_start(program):
+    examples = re.findall(
+        rf"^    (?:accelerate launch|python) recipes/{program}(.*)$", (ROOT / "recipes" / program).read_text(), re.M
+    )
+    assert examples
+    for example in examples:
+        assert_it_could_start(program, shlex.split(example, comments=True))
+
+
+def test_the_smaller_study_that_the_notebook_proposes_could_start():
+    (ladder,) = re.findall(r"`(--ladder .+?)`", (ROOT / "docs" / "colab.ipynb").read_text(encoding="utf-8"))
+    assert_it_could_start("sweep.py", shlex.split(ladder))
 
 
 def targets():
