@@ -6,6 +6,9 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
+import yaml
+
+from hf_scaling.study.options import load_config
 
 SIZES = np.geomspace(1e4, 1e6, 5)
 HORIZONS = np.geomspace(2e5, 2e6, 4)
@@ -196,3 +199,18 @@ def test_a_plan_names_sizes_horizons_and_seeds(commands, tmp_path):
     assert spent == pytest.approx(1e12, rel=1e-3)
     wider = commands.run("hf-scaling", "plan", tmp_path / "study.yaml", "--budget", "1e11", "--json", cwd=tmp_path)
     assert json.loads(wider.stdout)["designs"][0]["expected_width"] > widths[0]
+
+
+def test_what_a_plan_proposes_can_stand_in_the_studys_yaml(commands, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "name: little\nladder: [a=8x1x1x16, b=16x1x2x32, c=24x1x2x96, d=48x1x2x192]\nfamilies: [gpt2]\n"
+        "context_length: 64\nprecision: fp32\nbest_sizes: [a, b, c, d]\ntune_sizes: [a, b, c, d]\n"
+    )
+    ended = commands.run("hf-scaling", "plan", path, "--budget", "1e12", cwd=tmp_path)
+    assert ended.code == 0, ended.stderr
+    proposed = yaml.safe_load(ended.stdout.partition("in the study's YAML:\n")[2])
+    assert len(proposed["ladder"]) < 4
+    config = load_config(path, proposed)
+    sizes = [size.name for size in config.sizes]
+    assert (config.best_sizes, config.tune_sizes) == (sizes, sizes)

@@ -139,7 +139,8 @@ def _rates(study: Study) -> list[str]:
         shared, rules = study.config.get("learning_rate_exponent") or 0, []
         for name, _, rule in (str(given).partition("=") for given in study.config.get("learning_rates") or []):
             rate, _, exponent = rule.partition(":")
-            rules.append(f"{rate} for {formats.family(name)} (exponent {exponent or shared})")
+            if name in study.families:
+                rules.append(f"{rate} for {formats.family(name)} (exponent {exponent or shared})")
         return [f"Rates at 100,000 parameters were given, and not tuned here: {formats.listed(rules)}."]
     found = []
     for name, tuned in study.rates["families"].items():

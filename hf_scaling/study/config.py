@@ -167,9 +167,9 @@ class StudyConfig:
         self._need(
             self.seed < 2**32 - self.replicates, "seed", f"less than {2**32 - self.replicates}"
         )  # NumPy takes 32 bits; replicates and the best run have the next ones
-        for family in self.families:
-            self.rate_rule(family)
         named = [text.partition("=")[0] for text in self.learning_rates]
+        for family in dict.fromkeys((*self.families, *named)):
+            self.rate_rule(family)
         self._need(
             set(named) <= FAMILIES.keys() and no_doubles(named), "learning_rates", f"each of {', '.join(FAMILIES)} once"
         )

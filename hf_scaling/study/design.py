@@ -109,7 +109,16 @@ def plan_study(path: Path, budget: float, unit: str) -> dict[str, Any]:
         "costs": [vars(rung) for rung in rungs],
         "designs": shown,
         "ladder": [text for text in config.ladder if text.partition("=")[0] in designs[0].sizes],
+        **_other_sizes(config, designs[0].sizes),
     }
+
+
+def _other_sizes(config: StudyConfig, sizes: Sequence[str]) -> dict[str, list[str]]:
+    """The fields that would name sizes which these leave out, and what they may name instead."""
+    best = [size for size in config.best_sizes if size in sizes]
+    tuned = [size for size in config.tune_sizes if size in sizes]
+    found = {"best_sizes": best, "tune_sizes": tuned if len(tuned) >= 3 else list(sizes[:3])}
+    return {name: kept for name, kept in found.items() if not set(getattr(config, name)) <= set(sizes)}
 
 
 def _rungs(config: StudyConfig, family: str, unit: str) -> list[Rung]:
@@ -242,5 +251,6 @@ def describe_designs(result: dict[str, Any]) -> str:
         f"tokens_per_run: {best['tokens_per_run']}",
         f"horizons: [{', '.join(f'{share:g}' for share in best['horizons'])}]",
         f"replicates: {best['replicates']}",
+        *(f"{name}: [{', '.join(result[name])}]" for name in ("best_sizes", "tune_sizes") if name in result),
     ]
     return "\n".join(lines)

@@ -176,7 +176,7 @@ class Planner:
     def runs(self, rules: Mapping[str, RateRule]) -> list[RunSpec]:
         """Every run of the study, cheapest first, so that a law can be drawn early; families in turn.
 
-        Those of the largest size come last: they are forecast from all the others.
+        Those of the largest size come last: they are forecast from all others of their family.
         """
         config, made = self.config, []
         shortest = min(config.horizons) * self.horizon
@@ -262,7 +262,7 @@ def _check_best(config: StudyConfig, train_tokens: int, batch_tokens: int) -> No
 def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any], later: Sequence[RunSpec] = ()) -> Plan:
     """Settle threads, precision, compilation, predicted times and runs side by side, unless an earlier start did.
 
-    later: the runs that these are the trials of; what is settled is what serves them, as they are most of the work.
+    later: the runs that these are the trials of; what is settled is what serves them, for they are compared.
 
     Raises:
         UserError: the precision asked for is none of this machine's.
@@ -289,8 +289,9 @@ def settle(config: StudyConfig, runs: list[RunSpec], resolved: dict[str, Any], l
     if missing := [spec for spec in runs if spec.run_id not in predicted]:
         resolved = resolved | {"predicted_seconds": predicted | predict(missing)}
     if "side_by_side" not in resolved:
-        seconds = predict(deciding) if later and not config.side_by_side else resolved["predicted_seconds"]
-        total = sum(seconds.get(spec.run_id, 0.0) for spec in deciding)
+        total = sum(resolved["predicted_seconds"][spec.run_id] for spec in runs)
+        if later and not config.side_by_side:
+            total += sum(predict(deciding).values())
         resolved = resolved | choose_side_by_side(
             config.side_by_side, config.threads, resolved["threads"], deciding, total
         )

@@ -93,7 +93,12 @@ def _tune(folder: StudyFolder, prepared: Prepared, trials: Plan) -> dict[str, Ra
         print(f"warning: {warning}")
     rules = tuned_rules(tuned)
     stated = [f"{family}={rule.rate:.4g}:{rule.exponent:.3g}" for family, rule in rules.items()]
-    print(f"tuned; to state it in a configuration: learning_rates: [{', '.join(stated)}]")
+    try:
+        replace(folder.config, learning_rates=stated)
+    except UserError as error:
+        print(f"warning: the rules that trials found are too steep to be believed: {error}")
+    else:
+        print(f"tuned; to state it in a configuration: learning_rates: [{', '.join(stated)}]")
     return rules
 
 

@@ -208,9 +208,14 @@ class _Crew:
         return [], done
 
     def _next(self, left: list[RunSpec], busy: Any) -> RunSpec | None:
-        """The first run that would not train a second time what a run at work will leave it."""
+        """The first run that need not wait for one at work: for the trunk it will leave, or a loss to be forecast from."""
         trunks = {spec.trunk for spec in busy if spec.trunk}
-        return next((spec for spec in left if spec.trunk not in trunks), None)
+        bases = {spec.family for spec in busy if spec.run_id not in self._work.forecasts}
+
+        def free(spec: RunSpec) -> bool:
+            return spec.trunk not in trunks and not (spec.run_id in self._work.forecasts and spec.family in bases)
+
+        return next(filter(free, left), None)
 
     def _enter_death(self, spec: RunSpec) -> None:
         row = describe(spec, self._work.study, self._work.unique_tokens)

@@ -141,10 +141,10 @@ def test_what_trials_run_with_is_settled_for_the_runs_that_follow_them(prepared_
     planner = plan.Planner(config, prepared.tokenizer, prepared.tokens)
     rules = plan.configured_rules(config)
     runs = planner.runs(rules)
-    settled = plan.settle(config, planner.trials(rules), {}, runs)
-    assert asked == {
-        "threads": runs, "precision": runs, "together": runs, "seconds": 0.5 * sum(run.updates for run in runs),
-    }  # fmt: skip
+    trials = planner.trials(rules)
+    settled = plan.settle(config, trials, {}, runs)
+    seconds = 0.5 * sum(run.updates for run in (*trials, *runs))
+    assert asked == {"threads": runs, "precision": runs, "together": runs, "seconds": seconds}
     assert settled.resolved["predicted_seconds"] == {spec.run_id: 0.5 * spec.updates for spec in settled.runs}
 
 

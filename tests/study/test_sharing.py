@@ -71,6 +71,12 @@ def test_side_by_side_the_numbers_are_the_same(horizons, sweep, tmp_path):
     assert yaml.safe_load((tmp_path / "study" / "study.yaml").read_text())["resolved"]["side_by_side"] == 2
     assert set(losses(tmp_path / "study").values()) == set(losses(horizons).values())
     assert read_json(tmp_path / "study" / "fits.json") == read_json(horizons / "fits.json")
+    forecasts = sorted((tmp_path / "study" / "forecasts").glob("*.json"))
+    assert len(forecasts) == 4
+    for path in forecasts:  # they waited for all smaller runs
+        family = path.name.partition("-")[0]
+        smaller = [run for run in losses(horizons) if run.startswith((f"{family}-a", f"{family}-b"))]
+        assert sorted(read_json(path)["basis"]) == sorted(smaller)
 
 
 def test_a_dry_run_prints_the_plan_trains_nothing_and_settles_nothing(sweep, tmp_path):
