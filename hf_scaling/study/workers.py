@@ -208,7 +208,7 @@ class _Crew:
         return [], done
 
     def _next(self, left: list[RunSpec], busy: Any) -> RunSpec | None:
-        """The first run that need not wait for one at work: for the trunk it will leave, or a loss to be forecast from."""
+        """The first run that need not wait for one at work: for its trunk, or for a loss to be forecast from."""
         trunks = {spec.trunk for spec in busy if spec.trunk}
         bases = {spec.family for spec in busy if spec.run_id not in self._work.forecasts}
 
