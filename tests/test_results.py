@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hf_scaling.records import read_json
+from hf_scaling.records import read_json, read_ledger
 from hf_scaling.study.evidence import derive
 from hf_scaling.study.lint import lint
+from hf_scaling.study.options import load_config
+from hf_scaling.study.tune import tune
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted(path.parent for path in (ROOT / "results").glob("*/study.yaml"))
@@ -64,6 +66,16 @@ def pieces(svg):
 
 def test_there_are_some():
     assert {study.name for study in STUDIES} >= {"laptop"}
+
+
+def test_the_first_study_has_the_rates_that_its_trials_found():
+    kept = ROOT / "results" / "laptop_rates"
+    found = tune(read_ledger(kept / "trials.jsonl")[0])
+    assert same(found, read_json(kept / "learning_rates.json"))
+    config = load_config(ROOT / "recipes" / "studies" / "laptop.yaml", {})
+    for family, rule in found["families"].items():
+        assert rule["warnings"] == []
+        assert config.rate_rule(family) == pytest.approx((rule["rate"], rule["exponent"]), rel=0.02)
 
 
 def test_the_laws_are_those_of_the_ledger(study, derived):
