@@ -3,7 +3,7 @@
 study:  ## the laptop study: tunes to scaling law in twenty minutes
 	accelerate launch recipes/sweep.py
 
-quick:  ## a study in miniature
+quick:  ## the same in miniature
 	accelerate launch recipes/sweep.py --config recipes/studies/quick.yaml
 
 results:  ## what belongs under version control, of the studies that the README shows

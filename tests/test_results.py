@@ -68,11 +68,12 @@ def test_there_are_some():
     assert {study.name for study in STUDIES} >= {"laptop"}
 
 
-def test_the_first_study_has_the_rates_that_its_trials_found():
-    kept = ROOT / "results" / "laptop_rates"
+@pytest.mark.parametrize("name", ["laptop", "quick"])
+def test_a_study_has_the_rates_that_its_trials_found(name):
+    kept = ROOT / "results" / f"{name}_rates"
     found = tune(read_ledger(kept / "trials.jsonl")[0])
     assert same(found, read_json(kept / "learning_rates.json"))
-    config = load_config(ROOT / "recipes" / "studies" / "laptop.yaml", {})
+    config = load_config(ROOT / "recipes" / "studies" / f"{name}.yaml", {})
     for family, rule in found["families"].items():
         assert rule["warnings"] == []
         assert config.rate_rule(family) == pytest.approx((rule["rate"], rule["exponent"]), rel=0.02)
