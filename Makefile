@@ -1,6 +1,6 @@
 .PHONY: study quick results test quality style
 
-study:  ## the laptop study: tunes to scaling law in twenty minutes
+study:  ## the laptop study: tunes to scaling law in minutes
 	accelerate launch recipes/sweep.py
 
 quick:  ## the same in miniature

@@ -139,7 +139,7 @@ def _rates(study: Study) -> list[str]:
         shared, rules = study.config.get("learning_rate_exponent") or 0, []
         for name, _, rule in (str(given).partition("=") for given in study.config.get("learning_rates") or []):
             rate, _, exponent = rule.partition(":")
-            if name in study.families:
+            if name in (study.families or study.config.get("families", [])):
                 rules.append(f"{rate} for {formats.family(name)} (exponent {exponent or shared})")
         return [f"Rates at 100,000 parameters were given, and not tuned here: {formats.listed(rules)}."]
     found = []

@@ -30,12 +30,9 @@ def _convert(name: str, value: Any, kind: Any) -> Any:
             return str(value).lower() == "true"
         raise UserError(f"{name}: got {value!r}, expected true or false")
     words = {int: "a whole number", float: "a number", str: "text"}[kind]
-    if isinstance(value, dict):
-        raise UserError(
-            f"{name}: got {value!r}, expected {words}; a colon with a space behind it makes a mapping in YAML"
-        )
-    if isinstance(value, (bool, list)) or value is None:
-        raise UserError(f"{name}: got {value!r}, expected {words}")
+    if isinstance(value, (bool, list, dict)) or value is None:
+        hint = "; a colon with a space behind it makes a mapping in YAML" if isinstance(value, dict) else ""
+        raise UserError(f"{name}: got {value!r}, expected {words}{hint}")
     try:
         number = float(value) if kind is not str else 0.0  # PyYAML reads 3e-4 as text, and people write 1e6 for an int
         if kind is int and number != int(number) or not math.isfinite(number):

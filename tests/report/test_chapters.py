@@ -375,6 +375,13 @@ def test_decisions_are_those_of_this_study(study: Path) -> None:
     assert words in render(study).text
 
 
+def test_given_rates_are_told_before_anything_has_run(started: Path) -> None:
+    config = yaml.safe_load((started / "study.yaml").read_text())
+    config |= {"families": ["gpt2"], "learning_rates": ["gpt2=8e-3:0.2", "folk_lstm=2e-2"]}
+    (started / "study.yaml").write_text(yaml.safe_dump(config))
+    assert "not tuned here: 8e-3 for GPT-2 (exponent 0.2)." in render(started).text
+
+
 def test_what_would_prove_it_wrong_follows_from_what_is_claimed(study: Path, started: Path, change: Change) -> None:
     def resolve(fits: Any) -> None:
         fits["fits"][0]["verdict"] = "resolved"

@@ -161,6 +161,7 @@ BAD = [
     ({"learning_rates": ["gpt2=1", "folk_lstm=1", "gpt3=1"]}, "learning_rates: .*expected each of gpt2, .* once"),
     ({"learning_rates": ["gpt2=fast", "folk_lstm=1"]}, "learning_rates: .*expected FAMILY=RATE"),
     ({"learning_rates": ["gpt2=1", "folk_lstm=1", "llama=fast"]}, "learning_rates: .*expected FAMILY=RATE"),
+    ({"learning_rates": [{"gpt2=1": 0.5}, "folk_lstm=1"]}, "learning_rates: .*a colon with a space behind it"),
     ({"learning_rates": ["gpt2=1:", "folk_lstm=1"]}, "learning_rates: .*or FAMILY=RATE:EXPONENT"),
     ({"learning_rates": ["gpt2=1:steep", "folk_lstm=1"]}, "learning_rates: .*or FAMILY=RATE:EXPONENT"),
     ({"learning_rates": ["gpt2=1:2.5", "folk_lstm=1"]}, "learning_rates: .*expected exponents from -2 to 2"),
